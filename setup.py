@@ -1,0 +1,62 @@
+"""Extension modules and compiler directives; everything else is in pyproject.toml.
+
+Environment variables read at build time:
+
+``VOICEKIT_PORTABLE=1``  take the road of macOS and Windows: no platform call that
+                         only Linux has, no compiler builtin (see ``_platform.h``)
+``VOICEKIT_SANITIZE=1``  build with AddressSanitizer and UBSan (the fuzz suite does)
+"""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = [
+    "_crypto",
+    "_frame",
+    "_gateway",
+    "_opus",
+    "_rtcp",
+    "_rtp",
+    "_session",
+]
+
+macros: list[tuple[str, str | None]] = []
+compile_args: list[str] = []
+link_args: list[str] = []
+
+if sys.platform != "win32":
+    # The warnings are for our code; Cython's own glue trips the ones switched off.
+    compile_args += ["-O2", "-Wall", "-Wextra", "-Wno-unused-parameter",
+                     "-Wno-missing-field-initializers", "-Wno-unused-function"]
+if os.environ.get("VOICEKIT_PORTABLE") == "1":
+    macros.append(("VOICEKIT_PORTABLE", "1"))
+if os.environ.get("VOICEKIT_SANITIZE") == "1":
+    sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
+    compile_args += ["-g", "-O1", "-fno-sanitize-recover=undefined", *sanitizers]
+    link_args += sanitizers
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"voicekit.{name}",
+                [f"voicekit/{name}.pyx"],
+                include_dirs=["voicekit"],
+                depends=["voicekit/_platform.h", "voicekit/_wire.pxd"],
+                define_macros=macros,
+                extra_compile_args=compile_args,
+                extra_link_args=link_args,
+            )
+            for name in MODULES
+            if os.path.exists(f"voicekit/{name}.pyx")
+        ],
+        compiler_directives={
+            "language_level": 3,
+            "embedsignature": True,
+            "cdivision": True,
+        },
+    )
+)

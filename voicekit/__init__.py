@@ -1,0 +1,1 @@
+"""Low-level voice protocol toolkit for Discord-style voice."""

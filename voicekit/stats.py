@@ -1,0 +1,49 @@
+"""Immutable snapshots of what a connection has counted.
+
+Safe to take from any thread at any time: a snapshot copies numbers and never blocks.
+"""
+
+import msgspec
+
+__all__ = ["ConnectionStats", "StreamStats"]
+
+
+class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One received RTP stream (one SSRC)."""
+
+    ssrc: int
+    user_id: int | None
+    packets: int  #: audio packets accepted, duplicates not counted
+    bytes: int  #: their Opus payload
+    expected: int  #: highest minus first sequence number plus one (RFC 3550 A.3)
+    lost: int  #: expected minus packets, never below 0
+    duplicates: int
+    reordered: int  #: packets that arrived after a later one
+    jitter: float  #: interarrival jitter in seconds (RFC 3550 A.8)
+    first_sequence: int  #: extended
+    highest_sequence: int  #: extended
+    held: int  #: packets that waited for their user to be known
+    undecryptable: int
+    last_arrival: float
+
+
+class ConnectionStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One connection and its streams."""
+
+    state: str
+    latency: float | None  #: last heartbeat round trip in seconds; None until known
+    average_latency: float | None  #: mean of the last 20
+    packets_sent: int  #: RTP audio
+    bytes_sent: int  #: their datagrams
+    frames_sent_clear: int  #: without end-to-end encryption
+    packets_received: int  #: RTP audio that became frames
+    bytes_received: int  #: their datagrams
+    rtcp_sent: int
+    rtcp_received: int
+    drops: dict[str, int]  #: by `voicekit.codes.DropReason`
+    violations: int
+    ignored_messages: int  #: unknown opcodes, late input of replaced sockets
+    reconnects: int
+    resumes: int
+    max_timer_lateness: float  #: how late `handle_timeout` was at worst, in seconds
+    streams: dict[int, StreamStats]  #: by SSRC
