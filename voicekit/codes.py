@@ -102,6 +102,7 @@ class DropReason(StrEnum):
     BAD_RTCP = "bad_rtcp"  # decrypted, but not RTCP
     UNKNOWN_SSRC = "unknown_ssrc"  # nobody claimed the SSRC in time
     HOLD_OVERFLOW = "hold_overflow"  # pushed out of the hold ring by newer packets
+    QUEUE_OVERFLOW = "queue_overflow"  # the host did not poll in time
     UNDECRYPTABLE = "undecryptable"  # the DAVE layer has no key that fits
     USER_LEFT = "user_left"  # held for an SSRC whose user left
     # Frames to be sent.

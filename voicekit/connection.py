@@ -1,0 +1,648 @@
+"""One voice call without I/O: gateway, discovery, RTP, transport crypto and the DAVE seam.
+
+The contract, after quinn and str0m:
+
+1. Call one mutator (`receive_*`, `websocket_*`, `udp_*`, `update_*`, `handle_timeout`,
+   `start`, `close`, `send_audio`, `stop_audio`, `set_speaking`).
+2. Call `poll` until it returns None; do what each output says, hand each event on.
+3. Read `next_timeout`, sleep until then at the latest, call `handle_timeout`.
+
+Nothing here reads a clock or opens a socket. ``now`` is in seconds on a clock of the
+caller's choice that never goes back. What a server or a stranger sends never raises.
+"""
+
+import random as random_module
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from ._crypto import choose_mode
+from ._frame import AudioFrame
+from ._gateway import Gateway, GatewayState
+from ._rtp import build_keepalive
+from ._session import RtpSession
+from .codes import SILENCE_FRAME, DropReason, SpeakingFlags
+from .config import Config
+from .dave import DaveSession, Passthrough
+from .discovery import Discovered, DiscoveryFailed, IpDiscovery
+from .errors import ConnectFailed, LocalProtocolError, ModeUnavailable
+from .events import (
+    AudioStopped,
+    Closed,
+    Event,
+    PacketDropped,
+    SessionReady,
+    SessionResumed,
+    VideoChanged,
+)
+from .gateway_events import GatewayDescribed, GatewayMessage, GatewayReady
+from .messages import BINARY_OPS, ClientDisconnect, ClientsConnect, Speaking
+from .outputs import CloseUdp, OpenUdp, Output, SendDatagram
+from .server_info import VoiceServerInfo
+from .stats import ConnectionStats
+
+__all__ = ["VoiceConnection"]
+
+#: Frames of silence that end a talk spurt, and their distance in seconds.
+#: https://discord.com/developers/docs/topics/voice-connections#voice-data-interpolation
+SILENCE_FRAMES = 5
+FRAME_SECONDS = 0.02
+
+
+class VoiceConnection:
+    """One call, from a `VoiceServerInfo` to audio both ways.
+
+    Outputs of `poll` are in `voicekit.outputs`, events in `voicekit.events`. A connection
+    may move between threads but not be entered by two at once: `LocalProtocolError`.
+    """
+
+    def __init__(
+        self,
+        info: VoiceServerInfo,
+        *,
+        config: Config | None = None,
+        dave: DaveSession | None = None,
+        random: random_module.Random | None = None,
+    ) -> None:
+        self._info = info
+        self._config = config if config is not None else Config()
+        self._random = random if random is not None else random_module.SystemRandom()
+        self._dave: DaveSession = dave if dave is not None else Passthrough()
+        self._gateway = Gateway(
+            info,
+            config=self._config,
+            random=self._random,
+            max_dave_version=self._dave.max_version,
+        )
+        self._rtp = RtpSession(0, config=self._config, dave=dave, random=self._random)
+        self._mutation = _Mutation(self)
+        self._pending: deque[Output | Event] = deque()
+        self._drops: dict[str, int] = {}
+        self._timer_lateness = 0.0
+        self._ignored_links = 0
+
+        self._channel_id = info.channel_id
+        self._ready: GatewayReady | None = None  # the server's UDP address, while it lives
+        self._mode = ""
+        self._described: GatewayDescribed | None = None
+
+        self._udp_link = 0
+        self._udp_open = False
+        self._udp_failures = 0
+        self._udp_retry_at: float | None = None
+        self._discovery: IpDiscovery | None = None
+        self._address = ("", 0)
+        self._keepalive_at: float | None = None
+        self._keepalives = 0
+        self._rtcp_at: float | None = None
+
+        self._speaking = SpeakingFlags.NONE  # what we want to be shown as
+        self._speaking_announced: SpeakingFlags | None = None  # what this session was told
+        self._silence_left = 0
+        self._silence_at: float | None = None
+        self._next_frame_at = 0.0  # when the frame after the last one is due
+
+    def __repr__(self) -> str:
+        return f"<VoiceConnection {self._info!r} {self._gateway.state.name}>"
+
+    # -- getters: change nothing, any thread --------------------------------------
+
+    @property
+    def info(self) -> VoiceServerInfo:
+        """What the connection was made from; updates do not show here."""
+        return self._info
+
+    @property
+    def state(self) -> GatewayState:
+        """Where the gateway stands. Audio can be sent when `is_ready`."""
+        return self._gateway.state
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether audio sent now goes out: a key and an open UDP socket are there."""
+        return self._described is not None and self._udp_open and self._discovery is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the call is over."""
+        return self._gateway.state is GatewayState.CLOSED
+
+    @property
+    def ssrc(self) -> int | None:
+        """Our SSRC; None without a session."""
+        return self._gateway.ssrc
+
+    @property
+    def latency(self) -> float | None:
+        """Last heartbeat round trip in seconds; None until known."""
+        return self._gateway.latency
+
+    @property
+    def average_latency(self) -> float | None:
+        """Mean of the last 20 heartbeat round trips in seconds; None until known."""
+        return self._gateway.average_latency
+
+    @property
+    def mode(self) -> str | None:
+        """Transport encryption of this session, such as ``"aead_aes256_gcm_rtpsize"``."""
+        return None if self._described is None else self._described.mode
+
+    @property
+    def dave_version(self) -> int:
+        """End-to-end encryption in force; 0: none."""
+        return self._dave.version
+
+    def user_of(self, ssrc: int) -> int | None:
+        """Return the user that sends under ``ssrc``, or None."""
+        return self._rtp.user_of(ssrc)
+
+    def ssrcs_of(self, user_id: int) -> tuple[int, ...]:
+        """Return the SSRCs under which a user sends."""
+        return self._rtp.ssrcs_of(user_id)
+
+    def stats(self) -> ConnectionStats:
+        """Return a snapshot of all counters. Any thread; never blocks."""
+        rtp, gateway = self._rtp, self._gateway
+        drops = dict(rtp.drops)
+        for reason, count in dict(self._drops).items():
+            drops[reason] = drops.get(reason, 0) + count
+        return ConnectionStats(
+            state=gateway.state.name,
+            latency=gateway.latency,
+            average_latency=gateway.average_latency,
+            packets_sent=rtp.packets_sent,
+            bytes_sent=rtp.bytes_sent,
+            frames_sent_clear=rtp.frames_sent_clear,
+            packets_received=rtp.packets_received,
+            bytes_received=rtp.bytes_received,
+            rtcp_sent=rtp.rtcp_sent,
+            rtcp_received=rtp.rtcp_received,
+            drops=drops,
+            violations=gateway.violations,
+            ignored_messages=gateway.ignored + self._ignored_links,
+            reconnects=gateway.reconnects,
+            resumes=gateway.resumes,
+            max_timer_lateness=self._timer_lateness,
+            streams=rtp.stream_stats(),
+        )
+
+    # -- the loop ---------------------------------------------------------------
+
+    def poll(self) -> Output | Event | None:
+        """Return the next output or event; None when there is nothing more for now."""
+        return self._pending.popleft() if self._pending else None
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due, on the caller's clock; None: never."""
+        times = (
+            self._gateway.next_timeout(),
+            self._rtp.next_timeout(),
+            self._discovery.next_timeout() if self._discovery is not None else None,
+            self._udp_retry_at,
+            self._keepalive_at,
+            self._rtcp_at,
+            self._silence_at,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due. Too early does nothing; how late it came is in the statistics."""
+        with self._mutation(now):
+            due = self.next_timeout()
+            if due is None or now < due:
+                return
+            self._timer_lateness = max(self._timer_lateness, now - due)
+            self._gateway.handle_timeout(now)
+            self._rtp.handle_timeout(now)
+            if self._discovery is not None:
+                self._discovery.handle_timeout(now)
+            if self._udp_retry_at is not None and now >= self._udp_retry_at:
+                self._open_udp()
+            if self._keepalive_at is not None and now >= self._keepalive_at:
+                self._send_keepalive(now)
+            if self._rtcp_at is not None and now >= self._rtcp_at:
+                self._send_rtcp(now)
+            if self._silence_at is not None and now >= self._silence_at:
+                self._send_silence(now)
+
+    # -- the host ---------------------------------------------------------------
+
+    def start(self, now: float, wall: float | None = None) -> None:
+        """Begin. ``wall`` is the Unix time at ``now``, needed only for RTCP sender reports."""
+        with self._mutation(now):
+            self._rtp.set_wall_clock(now, wall)
+            self._gateway.start(now)
+
+    def close(self, now: float) -> None:
+        """Leave the call at once (close 1000). `stop_audio` first makes a tidy end of speech."""
+        with self._mutation(now):
+            self._gateway.close(now)
+
+    def update_voice_state(self, channel_id: int | None, session_id: str, now: float) -> None:
+        """Take our own VOICE_STATE_UPDATE; a null channel means that we are out."""
+        with self._mutation(now):
+            if channel_id is not None:
+                self._channel_id = channel_id
+            self._gateway.update_voice_state(channel_id, session_id, now)
+
+    def update_voice_server(self, token: str, endpoint: str | None, now: float) -> None:
+        """Take a VOICE_SERVER_UPDATE; a null endpoint means that the server is gone."""
+        with self._mutation(now):
+            self._gateway.update_voice_server(token, endpoint, now)
+
+    # -- the WebSocket ------------------------------------------------------------
+
+    def websocket_opened(self, link: int, now: float) -> None:
+        """Say that the WebSocket asked for by ``OpenWebSocket(link)`` is open."""
+        with self._mutation(now):
+            self._gateway.websocket_opened(link, now)
+
+    def websocket_failed(self, link: int, why: str, now: float) -> None:
+        """Say that it could not be opened."""
+        with self._mutation(now):
+            self._gateway.websocket_failed(link, why, now)
+
+    def websocket_closed(self, link: int, code: int | None, reason: str, now: float) -> None:
+        """Say that it was closed or lost. ``code`` is None where there was no close frame."""
+        with self._mutation(now):
+            self._gateway.websocket_closed(link, code, reason, now)
+
+    def receive_text(self, link: int, text: str, now: float) -> None:
+        """Take one text message."""
+        with self._mutation(now):
+            self._gateway.receive_text(link, text, now)
+
+    def receive_binary(self, link: int, data: bytes, now: float) -> None:
+        """Take one binary message."""
+        with self._mutation(now):
+            self._gateway.receive_binary(link, data, now)
+
+    # -- the UDP socket -----------------------------------------------------------
+
+    def udp_opened(self, link: int, now: float) -> None:
+        """Say that the socket asked for by ``OpenUdp(link)`` is open and connected."""
+        with self._mutation(now):
+            awaited = self._ready is not None and not self._udp_open and self._udp_retry_at is None
+            if link != self._udp_link or not awaited:
+                self._ignored_links += 1
+                return
+            self._udp_open = True
+            self._discovery = IpDiscovery(self._rtp.ssrc, self._config)
+            self._discovery.start(now)
+
+    def udp_failed(self, link: int, why: str, now: float) -> None:
+        """Say that it could not be opened, or that it broke. A lost datagram is no failure."""
+        with self._mutation(now):
+            if link != self._udp_link or self._ready is None:
+                self._ignored_links += 1
+                return
+            self._udp_open = False
+            self._discovery = None
+            self._keepalive_at = None
+            self._udp_failures += 1
+            if self._udp_failures >= self._config.max_attempts:
+                sentence = f"no UDP socket could be opened to the voice server: {why}"
+                self._gateway.fail(ConnectFailed(sentence, "udp", self._udp_failures), now)
+                return
+            pause = self._config.backoff_min * 2 ** (self._udp_failures - 1)
+            self._udp_retry_at = now + min(pause, self._config.backoff_max)
+
+    def receive_datagram(self, link: int, data: bytes, now: float) -> None:
+        """Take one datagram. Whatever it holds, it raises nothing and ends nothing."""
+        with self._mutation(now):
+            if link != self._udp_link or not self._udp_open:
+                self._drop(DropReason.STALE_LINK, len(data))
+            elif self._discovery is None or not self._discovery.receive_datagram(data, now):
+                frame = self._rtp.receive(data, now)
+                if frame is not None:
+                    self._put(frame)
+
+    def open_datagram(self, data: bytes, now: float) -> AudioFrame | None:
+        """`receive_datagram` for the current socket, handing back the frame at once.
+
+        Frames released later (from the hold ring) and events come from `poll`.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise _entered_twice()
+        try:
+            if self._discovery is not None and self._discovery.receive_datagram(data, now):
+                self._collect(now)
+                return None
+            frame = self._rtp.receive(data, now)
+            if self._rtp.has_pending:
+                self._collect(now)
+            return frame
+        finally:
+            self._busy.release()
+
+    # -- our own audio ------------------------------------------------------------
+
+    def send_audio(self, opus: bytes, now: float) -> bool:
+        """Send one Opus packet; Speaking goes first where it has to.
+
+        Return False, and count a drop, when there is no session to send it in.
+        """
+        with self._mutation(now):
+            datagram = self._seal(opus, now)
+            if datagram is not None:
+                self._put(SendDatagram(self._udp_link, datagram))
+            return datagram is not None
+
+    def seal_audio(self, opus: bytes, now: float) -> bytes | None:
+        """`send_audio` that returns the datagram instead of queueing it; None: dropped.
+
+        Drain `poll` before you send the first one: the Speaking message is there.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise _entered_twice()
+        try:
+            announced = self._speaking_announced
+            datagram = self._seal(opus, now)
+            if datagram is None or announced is not self._speaking_announced:
+                self._collect(now)
+            return datagram
+        finally:
+            self._busy.release()
+
+    def stop_audio(self, now: float) -> None:
+        """End the talk spurt: five silence frames, one per 20 ms, then Speaking 0.
+
+        `AudioStopped` tells when it is done, at once where nothing was being sent.
+        """
+        with self._mutation(now):
+            if not self._speaking or not self.is_ready:
+                self._end_of_silence(now)
+            elif self._silence_at is None:
+                self._silence_left = SILENCE_FRAMES
+                self._silence_at = max(now, self._next_frame_at)
+
+    def set_speaking(self, flags: int, now: float) -> None:
+        """Show ourselves as speaking (`SpeakingFlags`), or not (0)."""
+        with self._mutation(now):
+            self._speaking = SpeakingFlags(flags)
+            self._announce_speaking(now)
+
+    # -- parts: what each has to say ------------------------------------------------
+
+    def _collect(self, now: float) -> None:
+        """Move outputs and events of the parts to the queue, acting on what is ours."""
+        gateway, rtp = self._gateway, self._rtp
+        while (item := gateway.poll()) is not None:
+            match item:
+                case GatewayReady():
+                    self._handle_ready(item, now)
+                case GatewayDescribed():
+                    self._handle_described(item, now)
+                case GatewayMessage(op, data):
+                    self._handle_message(op, data, now)
+                case SessionResumed():
+                    self._speaking_announced = None  # servers may have forgotten it
+                    if self._speaking:
+                        self._announce_speaking(now)
+                    self._put(item)
+                case VideoChanged(user_id, audio_ssrc) if audio_ssrc:
+                    rtp.map_ssrc(audio_ssrc, user_id, now)
+                    self._put(item)
+                case Closed():
+                    self._drop_session()
+                    self._put(item)
+                case _:
+                    self._put(item)
+        if self._ready is not None and gateway.ssrc is None:
+            self._drop_session()
+        while (event := rtp.poll()) is not None:
+            self._put(event)
+        while self._discovery is not None and (found := self._discovery.poll()) is not None:
+            self._handle_discovery(found, now)
+        if gateway.state is GatewayState.OPEN:
+            while (message := self._dave.poll()) is not None:
+                self._send_dave(*message, now)
+
+    def _handle_ready(self, ready: GatewayReady, now: float) -> None:
+        self._drop_session()
+        try:
+            self._mode = choose_mode(ready.modes, self._config.modes)
+        except ModeUnavailable as error:
+            self._gateway.fail(error, now)
+            return
+        self._ready = ready
+        self._udp_failures = 0
+        self._rtp.reset(ready.ssrc)
+        self._open_udp()
+
+    def _handle_discovery(
+        self, found: bytes | Discovered | DiscoveryFailed, now: float
+    ) -> None:
+        match found:
+            case Discovered(address, port):
+                self._discovery = None
+                self._address = (address, port)
+                if self._gateway.state in _SELECTING:
+                    self._gateway.select_protocol(address, port, self._mode, now)
+            case DiscoveryFailed(attempts):
+                self._discovery = None
+                sentence = (
+                    f"no answer over UDP after {attempts} tries:"
+                    " a firewall between here and the voice server blocks UDP"
+                )
+                self._gateway.fail(ConnectFailed(sentence, "udp_discovery", attempts), now)
+            case _:
+                self._put(SendDatagram(self._udp_link, found))
+
+    def _handle_described(self, described: GatewayDescribed, now: float) -> None:
+        self._described = described
+        self._rtp.set_key(described.mode, described.secret_key)
+        self._dave.session_described(
+            described.dave_version, self._channel_id, self._info.user_id, now
+        )
+        self._put(
+            SessionReady(
+                self._rtp.ssrc, described.mode, described.dave_version, *self._address
+            )
+        )
+        self._send_keepalive(now)
+        if self._config.rtcp:
+            self._rtcp_at = now + self._config.rtcp_interval
+        if self._config.receive_only:
+            # Servers send nothing to those that never sent anything.
+            self._speaking = self._config.speaking_flags
+            self._silence_left = SILENCE_FRAMES
+            self._silence_at = now
+            self._announce_speaking(now)
+        elif self._speaking:
+            self._announce_speaking(now)
+
+    def _handle_message(self, op: int, data: object, now: float) -> None:
+        match data:
+            case Speaking(speaking=flags, ssrc=ssrc, user_id=user_id) if user_id is not None:
+                self._rtp.speaking(ssrc, int(user_id), flags, now)
+            case ClientsConnect(user_ids):
+                self._dave.users_joined(tuple(int(user_id) for user_id in user_ids), now)
+            case ClientDisconnect(user_id):
+                self._rtp.remove_user(int(user_id), now)
+                self._dave.user_left(int(user_id), now)
+            case bytes():
+                self._dave.receive_binary(op, data, now)
+            case _:
+                self._dave.receive_json(op, data, now)
+
+    def _send_dave(self, op: int, payload: object, now: float) -> None:
+        if op in BINARY_OPS:
+            assert isinstance(payload, bytes)
+            self._gateway.send_binary(op, payload, now)
+        else:
+            self._gateway.send(op, payload, now)
+
+    # -- UDP, keepalives, RTCP --------------------------------------------------------
+
+    def _open_udp(self) -> None:
+        assert self._ready is not None
+        self._udp_retry_at = None
+        self._udp_open = False
+        if self._udp_link and self._udp_failures:
+            self._put(CloseUdp(self._udp_link))
+        self._udp_link += 1
+        self._put(OpenUdp(self._udp_link, self._ready.ip, self._ready.port))
+
+    def _drop_session(self) -> None:
+        """Forget the media session: its key, socket and timers. Idempotent."""
+        if self._ready is None:
+            return
+        self._ready = None
+        self._described = None
+        self._rtp.close()
+        self._discovery = None
+        self._udp_open = False
+        self._udp_retry_at = self._keepalive_at = self._rtcp_at = None
+        self._put(CloseUdp(self._udp_link))
+        self._speaking_announced = None
+        if self._silence_at is not None:
+            self._silence_at = None
+            self._speaking = SpeakingFlags.NONE
+            self._put(AudioStopped())
+
+    def _send_keepalive(self, now: float) -> None:
+        self._put(SendDatagram(self._udp_link, build_keepalive(self._keepalives)))
+        self._keepalives = self._keepalives + 1 & 0xFFFF_FFFF
+        self._keepalive_at = now + self._config.keepalive_interval
+
+    def _send_rtcp(self, now: float) -> None:
+        report = self._rtp.build_report(now)
+        if report is not None and self.is_ready:
+            self._put(SendDatagram(self._udp_link, report))
+        self._rtcp_at = now + self._config.rtcp_interval
+
+    # -- sending audio ------------------------------------------------------------------
+
+    def _seal(self, opus: bytes, now: float) -> bytes | None:
+        if not self.is_ready:
+            self._drop(DropReason.NOT_READY, len(opus))
+            return None
+        if not self._speaking:
+            self._speaking = self._config.speaking_flags
+        if self._speaking_announced != self._speaking:
+            self._announce_speaking(now)
+            if not self._speaking_announced:
+                # No WebSocket to announce it on: audio before Speaking would be lost anyway.
+                self._drop(DropReason.NOT_READY, len(opus))
+                return None
+        datagram = self._rtp.seal_audio(opus, now)
+        if datagram is None and self._rtp.is_exhausted:
+            self._gateway.renegotiate("every nonce of the transport key is used", now)
+        self._silence_at = None  # audio again: what was left of the silence is not needed
+        self._next_frame_at = now + FRAME_SECONDS
+        return datagram
+
+    def _send_silence(self, now: float) -> None:
+        """Send one of the five frames; late ones move the rest back, they never burst."""
+        due, left = self._silence_at, self._silence_left - 1
+        assert due is not None
+        datagram = self._seal(SILENCE_FRAME, now)
+        if datagram is not None:
+            self._put(SendDatagram(self._udp_link, datagram))
+        if left:
+            self._silence_left = left
+            self._silence_at = max(due + FRAME_SECONDS, now + FRAME_SECONDS / 2)
+        else:
+            self._end_of_silence(now)
+
+    def _end_of_silence(self, now: float) -> None:
+        self._silence_at = None
+        if self._speaking or self._speaking_announced:
+            self._speaking = SpeakingFlags.NONE
+            self._announce_speaking(now)
+        self._put(AudioStopped())
+
+    def _announce_speaking(self, now: float) -> None:
+        """Send op 5 if there is a session to send it in and it says something new."""
+        if (
+            self._gateway.state is GatewayState.OPEN
+            and self._described is not None
+            and self._speaking_announced != self._speaking
+        ):
+            self._gateway.set_speaking(self._speaking, now)
+            self._speaking_announced = self._speaking
+
+    # -- the queue ------------------------------------------------------------------------
+
+    def _put(self, item: Output | Event) -> None:
+        pending = self._pending
+        if len(pending) >= self._config.max_pending:
+            # A host that does not poll loses audio, oldest first, and nothing else.
+            for index, waiting in enumerate(pending):
+                if type(waiting) is AudioFrame or type(waiting) is PacketDropped:
+                    del pending[index]
+                    self._count(DropReason.QUEUE_OVERFLOW)
+                    break
+        pending.append(item)
+
+    def _drop(self, reason: DropReason, size: int) -> None:
+        self._count(reason)
+        if self._config.report_drops:
+            self._put(PacketDropped(reason, size, None))
+
+    def _count(self, reason: DropReason) -> None:
+        self._drops[reason] = self._drops.get(reason, 0) + 1
+
+
+#: Where op 1 may be sent: after Ready, and again to renegotiate.
+_SELECTING = frozenset({GatewayState.SELECTING, GatewayState.OPEN})
+
+
+class _Mutation:
+    """``with connection._mutation(now)``: one caller at a time, then collect from the parts."""
+
+    __slots__ = ("_busy", "_connection", "_now")
+
+    def __init__(self, connection: VoiceConnection) -> None:
+        self._connection = connection
+        self._busy = connection._busy = threading.Lock()
+        self._now = 0.0
+
+    def __call__(self, now: float) -> Self:
+        if not self._busy.acquire(blocking=False):
+            raise _entered_twice()
+        self._now = now
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._connection._collect(self._now)
+        finally:
+            self._busy.release()
+
+
+def _entered_twice() -> LocalProtocolError:
+    return LocalProtocolError(
+        "the connection is being called already: from another thread, or from inside a call"
+    )
