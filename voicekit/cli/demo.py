@@ -1,0 +1,176 @@
+"""``voicekit demo``: a whole call on this machine, checked frame by frame."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import trio
+import typer
+
+from ..codes import SILENCE_FRAME
+from ..config import Config
+from ..connection import SILENCE_FRAMES
+from ..media import Recorder, Source, Track, open_sample, open_source, read_opus_packets
+from ..server import ServerConfig, VoiceServer
+from ..server_info import VoiceServerInfo
+from ..trio import Voice, connect
+from ..trio import serve as run_server
+from .options import Json
+from .report import Report
+
+__all__ = ["demo"]
+
+GUILD, CHANNEL, PLAYER, LISTENER = 100, 200, 1001, 1002
+#: After the last frame was sent: what is not there by then is lost.
+PATIENCE = 2.0
+
+
+class Tapped:
+    """A source that remembers what was read from it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.passthrough = source.passthrough
+        self.duration = source.duration
+        self.frames: list[bytes] = []
+
+    def read(self) -> bytes | None:
+        """Return the next frame of the source."""
+        frame = self._source.read()
+        if frame is not None:
+            self.frames.append(frame)
+        return frame
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+def demo(
+    file: Annotated[
+        Path | None, typer.Argument(help="What to play; a short bundled tune by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to leave the recording.")] = Path(
+        "voicekit-demo"
+    ),
+    json: Json = False,
+) -> None:
+    """Start a server, play a file from one client, record it with another, compare."""
+    source = Tapped(open_sample() if file is None else open_source(file))
+    name = "the bundled tune" if file is None else str(file)
+    if not trio.run(_demo, source, name, out, Report(json)):
+        raise typer.Exit(1)
+
+
+async def _demo(source: Tapped, name: str, out: Path, report: Report) -> bool:
+    recorder = Recorder(out, "ogg")
+    server = VoiceServer(ServerConfig())
+    try:
+        async with trio.open_nursery() as nursery:
+            listening = await nursery.start(run_server, server)
+            report.event(
+                "listening",
+                f"server     {listening.url} and UDP port {listening.udp_port}, on this machine",
+                url=listening.url,
+                udp_port=listening.udp_port,
+            )
+            async with (
+                connect(_info(listening.url, LISTENER), config=Config(receive_only=True)) as ears,
+                connect(_info(listening.url, PLAYER)) as mouth,
+            ):
+                await _call(mouth, ears, source, name, recorder, report)
+                lost = sum(s.lost for s in ears.stats().streams.values() if s.user_id == PLAYER)
+                mode = mouth.connection.mode
+            nursery.cancel_scope.cancel()
+    finally:
+        source.close()
+        tracks = recorder.close()
+    sessions = [msgspec.to_builtins(session) for session in server.stats()]
+    return _judge(source, tracks, lost, mode, sessions, report)
+
+
+async def _call(
+    mouth: Voice, ears: Voice, source: Tapped, name: str, recorder: Recorder, report: Report
+) -> None:
+    report.event(
+        "connected",
+        f"clients    user {PLAYER} plays, user {LISTENER} records; {mouth.connection.mode}",
+        mode=mouth.connection.mode,
+    )
+    how = "its Opus packets untouched" if source.passthrough else "encoded to Opus"
+    report.event("playing", f"playing    {name}, {how}", passthrough=source.passthrough)
+    received = 0
+
+    async with trio.open_nursery() as nursery:
+        finished = trio.Event()
+
+        async def listen() -> None:
+            nonlocal received
+            async for frame in ears.frames():
+                if frame.user_id == PLAYER:
+                    recorder.write(frame)
+                    received += 1
+                    if finished.is_set() and received >= len(source.frames) + SILENCE_FRAMES:
+                        break
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(listen)
+        with report.progress("playing", source.duration) as bar:
+            await mouth.play(source, progress=bar.update)
+        finished.set()
+        with trio.move_on_after(PATIENCE):
+            while received < len(source.frames) + SILENCE_FRAMES:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+
+
+def _judge(
+    source: Tapped,
+    tracks: list[Track],
+    lost: int,
+    mode: str | None,
+    sessions: list[dict[str, object]],
+    report: Report,
+) -> bool:
+    sent = source.frames + [SILENCE_FRAME] * SILENCE_FRAMES
+    recorded = read_opus_packets(tracks[0].path) if tracks else []
+    equal = recorded == sent
+    bad = sum(sum(session["packets_bad"].values()) for session in sessions)  # type: ignore[attr-defined]
+    ok = equal and not lost and not bad
+    report.event(
+        "done",
+        "\n".join(
+            (
+                f"sent       {len(source.frames)} frames ({len(source.frames) * 0.02:.1f} s)"
+                f" and {SILENCE_FRAMES} frames of silence",
+                f"received   {len(recorded)} of {len(sent)}, lost {lost};"
+                f" the server found {bad or 'no'} bad packets",
+                f"recording  {tracks[0].path if tracks else 'none'}: "
+                + ("every Opus packet equals the one sent" if equal else "DIFFERS from what was sent"),
+                "",
+                "Next: `voicekit serve` runs such a server for your own tests, `voicekit play` and",
+                "`voicekit record` join any voice server, `voicekit doctor` shows what is installed.",
+            )
+        ),
+        ok=ok,
+        frames_sent=len(source.frames),
+        silence_frames=SILENCE_FRAMES,
+        frames_received=len(recorded),
+        lost=lost,
+        identical=equal,
+        mode=mode,
+        tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
+        server=sessions,
+    )
+    return ok
+
+
+def _info(url: str, user_id: int) -> VoiceServerInfo:
+    return VoiceServerInfo(
+        endpoint=url,
+        server_id=GUILD,
+        channel_id=CHANNEL,
+        user_id=user_id,
+        session_id=f"demo-session-{user_id}",
+        token=f"demo-token-{user_id}",
+    )

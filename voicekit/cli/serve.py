@@ -1,0 +1,120 @@
+"""``voicekit serve``: the loopback voice server, until a signal ends it."""
+
+import random
+import signal
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import trio
+import typer
+
+from ..server import ServerConfig, VoiceServer, parse_fault
+from ..trio import serve as run_server
+from .options import Json, Mode, modes_of
+from .report import Report
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    ws_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    udp_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    channel_id: Annotated[
+        int, typer.Option(help="Channel of clients that name none (gateway version < 9).")
+    ] = 1,
+    token: Annotated[
+        str | None, typer.Option(help="Admit only this token; without it any is admitted.")
+    ] = None,
+    mode: Mode = "any",
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    loss: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of datagrams to clients to lose.")
+    ] = 0.0,
+    jitter: Annotated[
+        float, typer.Option(min=0, help="Random delay of datagrams to clients, in ms.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of everything random in the network.")] = 0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="Misbehave, such as close:4015@5 (see docs/faults.md). Repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a voice server on this machine, for tests: real WebSockets, real UDP."""
+    faults = []
+    for text in fault or ():
+        try:
+            faults.append(parse_fault(text))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--fault") from None
+    config = ServerConfig(
+        token=token,
+        default_channel_id=channel_id,
+        modes=modes_of(mode),
+        loss=loss / 100,
+        jitter=jitter / 1000,
+        network_seed=seed,
+        faults=tuple(faults),
+    )
+    server = VoiceServer(config, random=random.SystemRandom())
+    trio.run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
+
+
+async def _serve(
+    server: VoiceServer,
+    host: str,
+    ws_port: int,
+    udp_port: int,
+    context: ssl.SSLContext | None,
+    report: Report,
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            listening = await nursery.start(
+                run_server, server, host, ws_port, udp_port, context
+            )
+            report.event(
+                "listening",
+                f"listening on {listening.url}, UDP port {listening.udp_port} (Ctrl-C ends it)",
+                endpoint=listening.endpoint,
+                url=listening.url,
+                udp_port=listening.udp_port,
+            )
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel()
+    sessions = [msgspec.to_builtins(session) for session in server.stats()]
+    report.event("stats", _summary(sessions), sessions=sessions)
+
+
+def _summary(sessions: list[dict[str, object]]) -> str:
+    lines = [
+        f"user {session['user_id']}: {session['packets_valid']} valid packets,"
+        f" bad {session['packets_bad'] or 'none'}, {session['mode']},"
+        f" {session['resumes']} resumes, {session['dropped_to']} dropped on the way to it"
+        for session in sessions
+    ]
+    return "\n".join(lines) or "no client came"
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise typer.BadParameter(
+            f"{certificate} and {key} are no PEM pair: {error.reason}", param_hint="--tls-cert"
+        ) from None
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{certificate} or {key}: {error.strerror}", param_hint="--tls-cert"
+        ) from None
+    return context
