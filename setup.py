@@ -15,9 +15,11 @@ from setuptools import Extension, setup
 
 MODULES = [
     "_crypto",
+    "_extensions",
     "_frame",
     "_gateway",
     "_opus",
+    "_reception",
     "_rtcp",
     "_rtp",
     "_session",
