@@ -1,5 +1,6 @@
 # Transport encryption: what other Cython modules may call.
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
@@ -8,6 +9,7 @@ cdef extern from "_platform.h" nogil:
     uint64_t vk_atomic_load(vk_atomic* a)
     bint vk_atomic_cas(vk_atomic* a, uint64_t old, uint64_t new)
     void vk_atomic_store(vk_atomic* a, uint64_t v)
+    const bint VK_PORTABLE
 
 
 # Bytes that sealing adds behind the plaintext: 16 of tag, 4 of nonce.
@@ -25,6 +27,28 @@ cdef enum:
     CRYPTO_FAILED = -4      # libsodium said no; should not happen
 
 
+# One signature for every AEAD of libsodium: the last argument is the key, or for the
+# *_afternm functions the key schedule made from it.
+ctypedef int (*seal_function)(
+    uint8_t* out, unsigned long long* out_len,
+    const uint8_t* plain, unsigned long long plain_len,
+    const uint8_t* aad, unsigned long long aad_len,
+    const uint8_t* nsec, const uint8_t* nonce, const void* secret) noexcept nogil
+ctypedef int (*open_function)(
+    uint8_t* out, unsigned long long* out_len, uint8_t* nsec,
+    const uint8_t* body, unsigned long long body_len,
+    const uint8_t* aad, unsigned long long aad_len,
+    const uint8_t* nonce, const void* secret) noexcept nogil
+
+
+cdef enum:
+    KEY_SIZE = 32
+    NONCE_SIZE_MAX = 24     # XChaCha20; AES-GCM reads the first 12
+    SCHEDULE_SIZE = 512     # crypto_aead_aes256gcm_statebytes()
+    SCHEDULE_ALIGNMENT = 16
+
+
+@cython.final
 cdef class NonceCounter:
     cdef vk_atomic _next
     cdef uint64_t _stop
@@ -32,10 +56,33 @@ cdef class NonceCounter:
     cdef long long take(self) noexcept
 
 
+@cython.final
 cdef class TransportCipher:
+    # Points into _room, at the key or its schedule; NULL once closed. tests/crypto read it
+    # at this place, before all other attributes, to see that it is wiped.
+    cdef uint8_t* _secret
+    cdef seal_function _seal
+    cdef open_function _open
+    cdef int _calls             # of Python functions that are using _key now
+    cdef bytes _key             # a copy of our own, of the bindings backend only
+    cdef object _py_seal
+    cdef object _py_open
+    cdef Py_ssize_t _nonce_size
+    cdef uint8_t[SCHEDULE_SIZE + SCHEDULE_ALIGNMENT] _room
+
     cdef readonly str mode
     cdef readonly str backend
     cdef readonly NonceCounter counter
+
+    cdef str _choose_backend(self, str mode, str wanted)
+    cdef int _use_key(self, object key) except -1
+    cdef void _wipe(self) noexcept
+    cdef int _seal_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                             const uint8_t* plain, Py_ssize_t plain_len,
+                             const uint8_t* nonce) noexcept
+    cdef Py_ssize_t _open_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                                    const uint8_t* body, Py_ssize_t body_len,
+                                    const uint8_t* nonce) noexcept
 
     # out: plain_len + OVERHEAD bytes; receives ciphertext, tag, nonce suffix.
     # plain may equal out. Needs the GIL (the fallback calls Python).

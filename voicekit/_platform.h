@@ -10,6 +10,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What exists only as an undocumented export of a library is left alone there. */
+#ifdef VOICEKIT_PORTABLE
+#define VK_PORTABLE 1
+#else
+#define VK_PORTABLE 0
+#endif
+
 /* -- byte order: the wire is big-endian ----------------------------------- */
 
 #if !defined(VOICEKIT_PORTABLE) && (defined(__GNUC__) || defined(__clang__)) && \

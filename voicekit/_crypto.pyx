@@ -1,0 +1,452 @@
+"""Transport encryption: two AEAD modes, one nonce counter per key and direction.
+
+```
+ clear                             encrypted               clear
++---------------------------------+-----------------------+-----------+--------------+
+| header (authenticated, AAD)     | payload               | tag (16)  | nonce (4)    |
++---------------------------------+-----------------------+-----------+--------------+
+```
+
+The nonce of the cipher is those last four bytes, then zeros: 12 bytes in all for
+AES-256-GCM, 24 for XChaCha20-Poly1305. Their order is free, ours is big-endian.
+https://discord.com/developers/docs/topics/voice-connections#transport-encryption-modes
+
+libsodium is the one inside PyNaCl, called in C. The three ways to it are tried in this
+order, and `TransportCipher.backend` names the one in use:
+
+``afternm``   AES only: the key schedule is computed once, not per packet. libsodium
+              exports these functions, but PyNaCl does not declare them.
+``combined``  the functions that PyNaCl declares.
+``bindings``  `nacl.bindings`, in Python: slow, but a public interface.
+"""
+
+import secrets
+
+import nacl.bindings  # runs sodium_init
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+from ._wire cimport load_be32, store_be32
+
+from .errors import DecryptionFailed, LocalProtocolError, ModeUnavailable, NonceExhausted
+
+__all__ = [
+    "MODES",
+    "NonceCounter",
+    "TransportCipher",
+    "available_modes",
+    "choose_mode",
+]
+
+AES = "aead_aes256_gcm_rtpsize"
+XCHACHA = "aead_xchacha20_poly1305_rtpsize"
+
+#: Every mode that is implemented, best first.
+MODES = (AES, XCHACHA)
+
+# Both directions of a connection share the key, so each counts in a half of its own.
+# A start below 2**30 leaves a client at least 2**30 packets: 248 days at 50 a second.
+CLIENT_START_LIMIT = 1 << 30
+HALF = 1 << 31
+
+
+# -- libsodium, out of PyNaCl --------------------------------------------------
+
+ctypedef int (*schedule_function)(uint8_t* schedule, const uint8_t* key) noexcept nogil
+ctypedef size_t (*size_function)() noexcept nogil
+ctypedef void (*memzero_function)(void* p, size_t n) noexcept nogil
+
+
+cdef void overwrite(void* p, size_t n) noexcept nogil:
+    """Stand in for sodium_memzero where it can not be had."""
+    cdef volatile uint8_t* byte = <volatile uint8_t*> p
+    cdef size_t i
+    for i in range(n):
+        byte[i] = 0
+
+
+cdef uintptr_t _declared(name):
+    """Address of a function that PyNaCl declares; 0 where there is none.
+
+    ``nacl._sodium`` is private: whatever happens to it, the public bindings remain.
+    """
+    try:
+        from nacl._sodium import ffi, lib
+        return int(ffi.cast("uintptr_t", ffi.addressof(lib, name)))
+    except Exception:
+        return 0
+
+
+cdef uintptr_t _exported(name):
+    """Address of a function that PyNaCl's shared library only exports; 0 where not."""
+    if VK_PORTABLE:
+        return 0
+    try:
+        import ctypes
+
+        from nacl import _sodium
+        function = getattr(ctypes.CDLL(_sodium.__file__), name)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+    except Exception:
+        return 0
+
+
+cdef seal_function xchacha_seal = <seal_function> _declared(
+    "crypto_aead_xchacha20poly1305_ietf_encrypt")
+cdef open_function xchacha_open = <open_function> _declared(
+    "crypto_aead_xchacha20poly1305_ietf_decrypt")
+cdef seal_function aes_seal = <seal_function> _declared("crypto_aead_aes256gcm_encrypt")
+cdef open_function aes_open = <open_function> _declared("crypto_aead_aes256gcm_decrypt")
+cdef schedule_function aes_schedule = <schedule_function> _exported(
+    "crypto_aead_aes256gcm_beforenm")
+cdef seal_function aes_seal_scheduled = <seal_function> _exported(
+    "crypto_aead_aes256gcm_encrypt_afternm")
+cdef open_function aes_open_scheduled = <open_function> _exported(
+    "crypto_aead_aes256gcm_decrypt_afternm")
+cdef size_function aes_schedule_size = <size_function> _exported(
+    "crypto_aead_aes256gcm_statebytes")
+cdef memzero_function memzero = <memzero_function> _declared("sodium_memzero")
+if memzero == NULL:
+    memzero = overwrite
+
+cdef bint can_schedule = (
+    aes_schedule != NULL and aes_seal_scheduled != NULL and aes_open_scheduled != NULL
+    and aes_schedule_size != NULL and aes_schedule_size() <= SCHEDULE_SIZE
+)
+
+# Mode: (public seal, public open, bytes of nonce). AES-GCM came with PyNaCl 1.6.
+_BINDINGS = {
+    XCHACHA: (
+        nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt,
+        nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt,
+        24,
+    ),
+}
+if hasattr(nacl.bindings, "crypto_aead_aes256gcm_encrypt"):
+    try:  # it says so if the processor has no AES instructions
+        nacl.bindings.crypto_aead_aes256gcm_encrypt(b"", b"", bytes(12), bytes(KEY_SIZE))
+    except Exception:
+        pass
+    else:
+        _BINDINGS[AES] = (
+            nacl.bindings.crypto_aead_aes256gcm_encrypt,
+            nacl.bindings.crypto_aead_aes256gcm_decrypt,
+            12,
+        )
+
+
+# -- modes ---------------------------------------------------------------------
+
+
+def available_modes():
+    """Return the modes that work here, best first.
+
+    AES-256-GCM needs a processor with AES instructions and PyNaCl 1.6 or newer.
+    """
+    return tuple([mode for mode in MODES if mode in _BINDINGS])
+
+
+def choose_mode(offered, allowed=None):
+    """Return the mode to ask for: the best one that both sides have.
+
+    ``offered`` is the server's list. ``allowed`` narrows and orders our own; None is
+    everything available. Raises `ModeUnavailable`, which names both lists.
+    """
+    ours = available_modes()
+    if allowed is not None:
+        ours = tuple([mode for mode in allowed if mode in ours])
+    for mode in ours:
+        if mode in offered:
+            return mode
+    raise ModeUnavailable(
+        f"no transport encryption mode in common: the server offers {_listed(offered)};"
+        f" available here: {_listed(ours)}"
+    )
+
+
+def _listed(modes):
+    """Join names for an error text; a server's list may be absurdly long."""
+    text = ", ".join([str(mode)[:64] for mode in list(modes)[:16]])
+    return text or "none"
+
+
+# -- the counter ---------------------------------------------------------------
+
+
+@cython.final
+cdef class NonceCounter:
+    """Hands out each value from ``start`` to ``stop - 1`` once, to any number of threads.
+
+    Raises `ValueError` unless 0 <= start <= stop <= 2**32.
+    """
+
+    def __init__(self, start, stop=1 << 32):
+        if not 0 <= start <= stop <= 1 << 32:
+            raise ValueError(f"a nonce counter runs within 0 and 2**32, not {start} to {stop}")
+        if self._stop != 0:
+            raise LocalProtocolError("a nonce counter is never set back")
+        self._stop = stop
+        vk_atomic_store(&self._next, start)
+
+    cdef long long take(self) noexcept:
+        cdef uint64_t value
+        while True:
+            value = vk_atomic_load(&self._next)
+            if value >= self._stop:
+                return -1
+            if vk_atomic_cas(&self._next, value, value + 1):
+                return <long long> value
+
+    def next(self):
+        """Return the next value, and never again. Raises `NonceExhausted` after the last."""
+        cdef long long value = self.take()
+        if value < 0:
+            raise NonceExhausted("all nonces of this key are used; it must be renegotiated")
+        return value
+
+    @property
+    def value(self):
+        """What `next` would return, or the end of the range."""
+        return vk_atomic_load(&self._next)
+
+    def __repr__(self):
+        return f"NonceCounter({self.value}, {self._stop})"
+
+    def __reduce__(self):
+        raise TypeError("a copy of a nonce counter would repeat its nonces")
+
+
+# -- the cipher ----------------------------------------------------------------
+
+
+@cython.final
+@cython.no_gc_clear  # the wipe needs _key
+cdef class TransportCipher:
+    """Seals and opens packets under one key.
+
+    ``nonce_start`` is the first nonce to seal with. None: a random one in a client's
+    half of the range, which ends at 2**31. Servers pass 2**31 and end at 2**32.
+
+    ``backend`` "auto" takes the fastest way to libsodium; "combined" and "bindings"
+    force a slower one (see the module's text).
+
+    Raises `ValueError` for a wrong key length or start, `ModeUnavailable` for a mode or
+    a backend that does not exist here.
+    """
+
+    def __init__(self, mode, key, *, nonce_start=None, backend="auto"):
+        if self.counter is not None:
+            raise LocalProtocolError("a cipher is not set up twice")
+        if mode not in _BINDINGS:
+            raise ModeUnavailable(
+                f"{mode!r} is not available here; there is {_listed(available_modes())}")
+        if nonce_start is None:
+            nonce_start = secrets.randbelow(CLIENT_START_LIMIT)
+        counter = NonceCounter(nonce_start, HALF if nonce_start < HALF else 2 * HALF)
+        self._secret = <uint8_t*> (
+            (<uintptr_t> &self._room[0] + SCHEDULE_ALIGNMENT - 1)
+            & ~<uintptr_t> (SCHEDULE_ALIGNMENT - 1)
+        )
+        self.backend = self._choose_backend(mode, backend)
+        self._use_key(key)
+        self.mode = mode
+        self.counter = counter
+
+    cdef str _choose_backend(self, str mode, str wanted):
+        cdef bint aes = mode == AES
+        if wanted not in ("auto", "combined", "bindings"):
+            raise ModeUnavailable(f"there is no backend {wanted!r}")
+        self._py_seal, self._py_open, self._nonce_size = _BINDINGS[mode]
+        if wanted == "bindings":
+            return "bindings"
+        self._seal = aes_seal if aes else xchacha_seal
+        self._open = aes_open if aes else xchacha_open
+        if wanted == "auto" and aes and can_schedule:
+            self._seal = aes_seal_scheduled
+            self._open = aes_open_scheduled
+            return "afternm"
+        if self._seal != NULL and self._open != NULL:
+            return "combined"
+        if wanted == "combined":
+            raise ModeUnavailable("this PyNaCl does not let its C functions be called")
+        return "bindings"
+
+    cdef int _use_key(self, object key) except -1:
+        cdef Py_buffer given
+        PyObject_GetBuffer(key, &given, PyBUF_SIMPLE)
+        try:
+            if given.len != KEY_SIZE:
+                raise ValueError(f"a key has {KEY_SIZE} bytes, not {given.len}")
+            if self.backend == "afternm":
+                aes_schedule(self._secret, <const uint8_t*> given.buf)
+            elif self.backend == "combined":
+                memcpy(self._secret, given.buf, KEY_SIZE)
+            else:
+                self._key = PyBytes_FromStringAndSize(<const char*> given.buf, KEY_SIZE)
+        finally:
+            PyBuffer_Release(&given)
+        return 0
+
+    def __dealloc__(self):
+        self._wipe()
+
+    cdef void _wipe(self) noexcept:
+        # _key is a copy that nobody else was given, so its bytes can be overwritten.
+        memzero(&self._room[0], sizeof(self._room))
+        if self._key is not None:
+            memzero(PyBytes_AS_STRING(self._key), KEY_SIZE)
+        self._secret = NULL
+
+    def close(self):
+        """Wipe the copies of the key. Sealing and opening raise from now on."""
+        if self._calls:
+            raise LocalProtocolError("another thread is using this cipher")
+        self._wipe()
+        self._key = None
+
+    def seal(self, header, payload):
+        """Return ``header``, the encrypted ``payload``, its tag and the nonce.
+
+        Raises `NonceExhausted` when the counter is at its end, `LocalProtocolError` after
+        `close`.
+        """
+        cdef Py_buffer head
+        cdef Py_buffer body
+        cdef bytes packet
+        cdef uint8_t* out
+        cdef int answer
+        PyObject_GetBuffer(header, &head, PyBUF_SIMPLE)
+        try:
+            PyObject_GetBuffer(payload, &body, PyBUF_SIMPLE)
+            try:
+                packet = PyBytes_FromStringAndSize(NULL, head.len + body.len + OVERHEAD)
+                out = <uint8_t*> PyBytes_AS_STRING(packet)
+                memcpy(out, head.buf, head.len)
+                answer = self.seal_c(
+                    out + head.len, out, head.len, <const uint8_t*> body.buf, body.len)
+            finally:
+                PyBuffer_Release(&body)
+        finally:
+            PyBuffer_Release(&head)
+        if answer != CRYPTO_OK:
+            _raise(answer)
+        return packet
+
+    def open(self, packet, Py_ssize_t header_size):
+        """Return the decrypted payload of ``packet``, whose first ``header_size`` bytes are clear.
+
+        Raises `DecryptionFailed` if it was altered, is too short or has another key,
+        `LocalProtocolError` after `close`.
+        """
+        cdef Py_buffer view
+        cdef bytes plain
+        cdef Py_ssize_t size
+        if header_size < 0:
+            raise ValueError("header_size is below 0")
+        PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE)
+        try:
+            size = view.len - header_size - OVERHEAD
+            if size < 0:
+                raise DecryptionFailed(
+                    f"{view.len} bytes are less than header, tag and nonce")
+            plain = PyBytes_FromStringAndSize(NULL, size)
+            size = self.open_c(
+                <uint8_t*> PyBytes_AS_STRING(plain), <const uint8_t*> view.buf, header_size,
+                <const uint8_t*> view.buf + header_size, view.len - header_size)
+        finally:
+            PyBuffer_Release(&view)
+        if size < 0:
+            _raise(<int> size)
+        return plain
+
+    cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                    const uint8_t* plain, Py_ssize_t plain_len) noexcept:
+        cdef uint8_t[NONCE_SIZE_MAX] nonce
+        cdef long long value
+        if self._secret == NULL:
+            return CRYPTO_CLOSED
+        value = self.counter.take()
+        if value < 0:
+            return CRYPTO_EXHAUSTED
+        _set_nonce(nonce, <uint32_t> value)
+        store_be32(out + plain_len + TAG_SIZE, <uint32_t> value)
+        if self._key is not None:
+            return self._seal_in_python(out, aad, aad_len, plain, plain_len, nonce)
+        if self._seal(out, NULL, plain, plain_len, aad, aad_len, NULL, nonce, self._secret):
+            return CRYPTO_FAILED
+        return CRYPTO_OK
+
+    cdef Py_ssize_t open_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                           const uint8_t* body, Py_ssize_t body_len) noexcept:
+        cdef uint8_t[NONCE_SIZE_MAX] nonce
+        if self._secret == NULL:
+            return CRYPTO_CLOSED
+        if body_len < OVERHEAD:
+            return CRYPTO_BAD_TAG
+        body_len -= NONCE_SUFFIX_SIZE
+        _set_nonce(nonce, load_be32(body + body_len))
+        if self._key is not None:
+            return self._open_in_python(out, aad, aad_len, body, body_len, nonce)
+        if self._open(out, NULL, NULL, body, body_len, aad, aad_len, nonce, self._secret):
+            return CRYPTO_BAD_TAG
+        return body_len - TAG_SIZE
+
+    cdef int _seal_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                             const uint8_t* plain, Py_ssize_t plain_len,
+                             const uint8_t* nonce) noexcept:
+        cdef bytes sealed
+        self._calls += 1
+        try:
+            sealed = self._py_seal(
+                plain[:plain_len], aad[:aad_len], nonce[:self._nonce_size], self._key)
+            if len(sealed) != plain_len + TAG_SIZE:
+                return CRYPTO_FAILED
+            memcpy(out, PyBytes_AS_STRING(sealed), len(sealed))
+            return CRYPTO_OK
+        except Exception:
+            return CRYPTO_FAILED
+        finally:
+            self._calls -= 1
+
+    cdef Py_ssize_t _open_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
+                                    const uint8_t* body, Py_ssize_t body_len,
+                                    const uint8_t* nonce) noexcept:
+        cdef bytes plain
+        self._calls += 1
+        try:
+            plain = self._py_open(
+                body[:body_len], aad[:aad_len], nonce[:self._nonce_size], self._key)
+            if len(plain) != body_len - TAG_SIZE:
+                return CRYPTO_FAILED
+            memcpy(out, PyBytes_AS_STRING(plain), len(plain))
+            return len(plain)
+        except Exception:
+            return CRYPTO_BAD_TAG
+        finally:
+            self._calls -= 1
+
+    def __repr__(self):
+        return f"<TransportCipher {self.mode}{'' if self._secret else ', closed'}>"
+
+    def __reduce__(self):
+        raise TypeError("a copy of a cipher would repeat its nonces")
+
+
+cdef inline void _set_nonce(uint8_t* nonce, uint32_t value) noexcept nogil:
+    store_be32(nonce, value)
+    for i in range(NONCE_SUFFIX_SIZE, NONCE_SIZE_MAX):
+        nonce[i] = 0
+
+
+cdef int _raise(int answer) except -1:
+    if answer == CRYPTO_BAD_TAG:
+        raise DecryptionFailed("the tag does not match: altered, or the wrong key")
+    if answer == CRYPTO_EXHAUSTED:
+        raise NonceExhausted("all nonces of this key are used; it must be renegotiated")
+    if answer == CRYPTO_CLOSED:
+        raise LocalProtocolError("this cipher is closed, its key wiped")
+    raise LocalProtocolError("libsodium refused to encrypt")
