@@ -136,7 +136,7 @@ def build_extensions(elements, profile=ONE_BYTE, /):
             body.append(id)
             body.append(len(data))
         body += data
-    body += bytes(-len(body) % 4)
+    body += bytes(-len(body) & 3)  # not % 4: with C division that is negative
     if len(body) > MAX_BODY:
         raise ValueError("an extension has at most 65535 words")
     return bytes(body)

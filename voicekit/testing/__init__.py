@@ -1,10 +1,56 @@
-"""The test kit: `Pair`, `Link`, transcripts and a pytest fixture. Public and documented.
+"""The test kit: voice without Discord, without sockets, without waiting.
 
-`Pair` puts clients and the voice server on a virtual clock without any socket; `Link` is
-the bad network between them; `Transcript` records a session without its secrets and plays
-it back; the pytest plugin gives a real loopback server as the fixture ``voice_server``.
+`Pair`            clients and the voice server on a virtual clock
+`Link`            a seeded bad network, one direction
+`record`, `replay`   a session as JSON lines, without its secrets, and back
+`LoopbackServer`  the real server in a thread; as a pytest fixture it is ``voice_server``
+
+Names are loaded when they are first used: pytest imports the plugin, and with it this
+module, in every run of everybody who has voicekit installed.
 """
 
-from voicekit.link import Burst, Link, LinkStats
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Burst", "Link", "LinkStats"]
+if TYPE_CHECKING:
+    from voicekit.link import Burst, Link, LinkStats
+    from voicekit.testing.client import Client, opus_frame
+    from voicekit.testing.loopback import LoopbackServer
+    from voicekit.testing.pair import Pair
+    from voicekit.testing.story import DriveFailed
+    from voicekit.testing.transcript import Difference, record, replay
+
+__all__ = [
+    "Burst",
+    "Client",
+    "Difference",
+    "DriveFailed",
+    "Link",
+    "LinkStats",
+    "LoopbackServer",
+    "Pair",
+    "opus_frame",
+    "record",
+    "replay",
+]
+
+_HOMES = {
+    "Burst": "voicekit.link",
+    "Client": "voicekit.testing.client",
+    "Difference": "voicekit.testing.transcript",
+    "DriveFailed": "voicekit.testing.story",
+    "Link": "voicekit.link",
+    "LinkStats": "voicekit.link",
+    "LoopbackServer": "voicekit.testing.loopback",
+    "Pair": "voicekit.testing.pair",
+    "opus_frame": "voicekit.testing.client",
+    "record": "voicekit.testing.transcript",
+    "replay": "voicekit.testing.transcript",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
