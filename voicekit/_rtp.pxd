@@ -85,6 +85,10 @@ cdef int open_packet_c(TransportCipher cipher, const uint8_t* data, Py_ssize_t s
                        uint8_t* plain, PacketView* view) noexcept
 
 
+# Turns a negative answer of seal_c into its exception.
+cdef int raise_unless_sealed(int answer) except -1
+
+
 # The fixed header without CSRC, extension, padding: 12 bytes at `out`.
 cdef inline void store_header(uint8_t* out, bint marker, uint8_t payload_type,
                               uint16_t sequence, uint32_t timestamp,

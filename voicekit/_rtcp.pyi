@@ -1,0 +1,13 @@
+from collections.abc import Iterable
+
+from typing_extensions import Buffer
+
+from ._crypto import TransportCipher
+from .rtcp import RtcpPacket as RtcpPacket
+
+__all__ = ["RtcpPacket", "build_compound", "open_rtcp", "parse_compound", "seal_rtcp"]
+
+def parse_compound(data: Buffer, /) -> tuple[RtcpPacket, ...]: ...
+def build_compound(packets: Iterable[RtcpPacket], /) -> bytes: ...
+def seal_rtcp(cipher: TransportCipher, data: Buffer, /) -> bytes: ...
+def open_rtcp(cipher: TransportCipher, data: Buffer, /) -> bytes: ...
