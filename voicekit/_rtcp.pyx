@@ -315,7 +315,7 @@ cdef bytes write_reports(reports):
 
 cdef bytes words(bytes data):
     """`data`, padded to whole words with zeros."""
-    return data + bytes(-len(data) % 4)
+    return data + bytes(-len(data) & 3)
 
 
 cdef bytes whole(bytes data):

@@ -103,11 +103,5 @@ class UnknownRtcp(_Value, frozen=True, gc=False):
 
 
 RtcpPacket = (
-    SenderReport
-    | ReceiverReport
-    | SourceDescription
-    | Goodbye
-    | AppPacket
-    | Feedback
-    | UnknownRtcp
+    SenderReport | ReceiverReport | SourceDescription | Goodbye | AppPacket | Feedback | UnknownRtcp
 )
