@@ -11,6 +11,7 @@ Source: https://discord.com/developers/docs/topics/voice-connections; undocument
 as real servers send them. Unknown members are ignored, missing and mistyped ones refused.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -61,6 +62,8 @@ Byte = Annotated[int, Meta(ge=0, le=0xFF)]
 SnowflakeText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
 Snowflake = Annotated[int, Meta(ge=0, le=2**63 - 1)] | SnowflakeText
 ShortText = Annotated[str, Meta(max_length=4096)]
+#: Numbers of no known range: whatever a double holds exactly.
+Number = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 #: Nonces stay below 2**53: beyond it JSON numbers lose digits on the other side.
 Nonce = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
@@ -127,9 +130,16 @@ class Ready(_Data, frozen=True):
     """Op 2. Its ``heartbeat_interval`` is wrong and not read; Hello's is right."""
 
     ssrc: U32
-    ip: Annotated[str, Meta(min_length=1, max_length=255)]
+    ip: ShortText  #: IPv4 or IPv6; a name is refused, since looking it up is a favour to nobody
     port: Port
     modes: Annotated[list[ShortText], Meta(max_length=64)]
+
+    def __post_init__(self) -> None:
+        """Refuse what is not an address; msgspec reports the ``ValueError`` as its own."""
+        try:
+            ipaddress.ip_address(self.ip)
+        except ValueError:
+            raise ValueError("`ip` is not an IPv4 or IPv6 address") from None
 
 
 class Heartbeat(_Data, frozen=True):
@@ -159,7 +169,7 @@ class Speaking(_Data, frozen=True):
     speaking: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
     ssrc: U32
     user_id: Snowflake | None = None
-    delay: int | None = None
+    delay: Number | None = None
 
 
 class Resume(_Data, frozen=True):
@@ -179,7 +189,7 @@ class Hello(_Data, frozen=True):
     """Op 8. Milliseconds, sometimes with a fraction."""
 
     heartbeat_interval: Annotated[float, Meta(gt=0)]
-    v: int | None = None
+    v: Number | None = None
 
 
 class ClientsConnect(_Data, frozen=True):
@@ -222,14 +232,14 @@ class ClientFlags(_Data, frozen=True):
     """Op 18 (undocumented)."""
 
     user_id: Snowflake
-    flags: int | None = None
+    flags: Number | None = None
 
 
 class ClientPlatform(_Data, frozen=True):
     """Op 20 (undocumented)."""
 
     user_id: Snowflake
-    platform: int | None = None
+    platform: Number | None = None
 
 
 class DavePrepareTransition(_Data, frozen=True):
@@ -305,7 +315,12 @@ class _Envelope(msgspec.Struct, frozen=True):
     seq: U16 | None = None
 
 
+class _Sequence(msgspec.Struct, frozen=True):
+    seq: U16 | None = None
+
+
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_sequence = msgspec.json.Decoder(_Sequence).decode
 _encode = msgspec.json.Encoder().encode
 
 #: What msgspec raises on text that is not what it should be. RecursionError: nesting;
@@ -324,7 +339,7 @@ def decode_text(text: str | bytes, max_size: int = 1 << 20) -> Message:
     try:
         envelope = _decode_envelope(text)
     except _DECODE_ERRORS as error:
-        raise BadMessage("json", _reason(error)) from None
+        raise BadMessage("json", _reason(error), _sequence_of(text)) from None
     raw = bytes(envelope.d)
     decoder = _DECODERS.get(envelope.op)
     if decoder is None:
@@ -367,16 +382,27 @@ def encode_client_binary(op: int, payload: bytes) -> bytes:
 
 
 def _check_binary(data: bytes, header: int, max_size: int) -> None:
+    sequence = data[0] << 8 | data[1] if header == 3 and len(data) >= 2 else None
     if len(data) < header:
-        raise BadMessage("binary message", f"{len(data)} bytes are less than its header")
+        why = f"{len(data)} bytes are less than its header"
+        raise BadMessage("binary message", why, sequence)
     if len(data) > max_size:
-        raise BadMessage("binary message", f"{len(data)} bytes are over the limit of {max_size}")
+        why = f"{len(data)} bytes are over the limit of {max_size}"
+        raise BadMessage("binary message", why, sequence)
+
+
+def _sequence_of(text: str | bytes) -> int | None:
+    try:
+        return _decode_sequence(text).seq
+    except _DECODE_ERRORS:
+        return None
 
 
 def _without_none(data: object) -> object:
     """Leave out members that are None: an absent ``channel_id`` is not a null one."""
     if isinstance(data, _Data):
-        return {k: _without_none(v) for k, v in msgspec.structs.asdict(data).items() if v is not None}
+        members = msgspec.structs.asdict(data).items()
+        return {name: _without_none(value) for name, value in members if value is not None}
     if isinstance(data, Mapping):
         return dict(data)
     return data
