@@ -101,7 +101,7 @@ class Judge:
     def control(self, data: bytes, cipher: Cipher | None) -> None:
         """Take an RTCP packet: 8 bytes clear, the rest encrypted."""
         if len(data) < 8 + TAG_SIZE + NONCE_SIZE:
-            reason = "short"
+            reason: str | None = "short"
         elif int.from_bytes(data[4:8], "big") != self.ssrc:
             reason = "wrong_ssrc"
         else:

@@ -106,6 +106,12 @@ class RawClient:
         assert [message["op"] for message in messages] == list(ops)
         return messages
 
+    def wait_for(self, op: int) -> dict[str, Any]:
+        """Receive until a message with ``op`` comes."""
+        while (message := self.receive())["op"] != op:
+            pass
+        return message
+
     def close_code(self) -> int | None:
         """Receive until the server closes; None: without a close frame."""
         try:
@@ -141,7 +147,7 @@ class RawClient:
         """Receive Hello, identify; return Ready's data."""
         self.expect(8)
         self.send(0, self.credentials(user_id=str(self.user_id), **more))
-        (ready,) = self.expect(2)
+        ready = self.wait_for(2)
         self.ready: dict[str, Any] = ready["d"]
         self.udp.connect((self.ready["ip"], self.ready["port"]))
         return self.ready
@@ -156,7 +162,7 @@ class RawClient:
         """Select the protocol; take the key."""
         host, port = self.discover()
         self.send(1, {"protocol": "udp", "data": {"address": host, "port": port, "mode": mode}})
-        (description,) = self.expect(4)
+        description = self.wait_for(4)
         assert description["d"]["mode"] == mode
         assert description["d"]["dave_protocol_version"] == 0
         self.cipher = Cipher(mode, bytes(description["d"]["secret_key"]))

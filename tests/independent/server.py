@@ -46,7 +46,7 @@ EXTENSION_PREAMBLE, EXTENSION_BODY = bytes.fromhex("BEDE0001"), bytes.fromhex("1
 MAX_MESSAGE = 1 << 20
 AUTHENTICATION_TIMEOUT = 10.0
 CLOSING_TIMEOUT = 1.0
-#: Datagrams that are in the socket when the end is asked for still count.
+#: Datagrams that wait in the socket at the end still count; asyncio reads one per turn.
 DRAIN_TIME = 0.1
 #: A client is gone when this many heartbeats were not heard.
 MISSED_HEARTBEATS = 3
@@ -54,7 +54,7 @@ MISSED_HEARTBEATS = 3
 
 @dataclass
 class Fault:
-    """What to do to each session, once, some seconds after its session description."""
+    """What to do to each user, once, some seconds after the first session description."""
 
     action: str  # "close", "drop" or "mute" (no more heartbeat ACKs)
     code: int
@@ -79,6 +79,7 @@ class VoiceServer(asyncio.DatagramProtocol):
         self.sessions: dict[int, Session] = {}  # by SSRC
         self.addresses: dict[Address, Session] = {}
         self.ended: list[Session] = []
+        self.faulted: set[int] = set()
         self.connections: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
 
     # -- WebSocket -----------------------------------------------------------
@@ -138,12 +139,11 @@ class VoiceServer(asyncio.DatagramProtocol):
         if session.link is not link:
             return  # a resume came first
         session.link = None
-        # Without a session description there is nothing to resume.
-        if ended or session.cipher is None:
-            self.end(session)
-        else:
-            loop = asyncio.get_running_loop()
-            session.expiry = loop.call_later(self.options.resume_window, self.end, session)
+        # Without a session description there is nothing to resume. Audio that was sent
+        # before the close may still be in the other socket: it belongs to the session.
+        session.over = ended or session.cipher is None
+        wait = DRAIN_TIME if session.over else self.options.resume_window
+        session.expiry = asyncio.get_running_loop().call_later(wait, self.end, session)
 
     def _authenticate(self, link: WebSocket, version: int, op: int, data: Any) -> Session | None:
         if op == gateway.IDENTIFY:
@@ -185,7 +185,8 @@ class VoiceServer(asyncio.DatagramProtocol):
         server_id, session_id, token = _credentials(version, data)
         seq_ack = gateway.integer(data, "seq_ack") if version >= gateway.BUFFERED else -1
         for session in self._members(server_id):
-            if (session.session_id, session.token) == (session_id, token) and session.cipher:
+            same = (session.session_id, session.token) == (session_id, token)
+            if same and session.cipher is not None and not session.over:
                 break
         else:
             raise Refused(gateway.SESSION_INVALID, "Session is no longer valid.")
@@ -228,8 +229,8 @@ class VoiceServer(asyncio.DatagramProtocol):
         for other in self._others(session):
             if other.speaking is not None:
                 session.send(gateway.SPEAKING, other.speaking)
-        if not session.faulted:
-            session.faulted = True
+        if session.user_id not in self.faulted:
+            self.faulted.add(session.user_id)
             for fault in self.options.fault:
                 asyncio.get_running_loop().call_later(fault.after, _harm, session, fault)
 
@@ -421,7 +422,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="close=CODE@SECONDS | drop@SECONDS | mute@SECONDS",
-        help="once per session, counted from its session description",
+        help="once per user, counted from the first session description",
     )
     parser.add_argument("--json", action="store_true", help="accepted: the output is always JSON")
     with tempfile.TemporaryDirectory() as folder:

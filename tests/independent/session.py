@@ -37,7 +37,7 @@ class Session:
     sent: deque[tuple[int, str]] = field(default_factory=deque)
     expiry: asyncio.TimerHandle | None = None
     muted: bool = False
-    faulted: bool = False
+    over: bool = False  # left, or put out: not to be resumed
     resumes: int = 0
     replayed: int = 0
     forwarded_from: int = 0
