@@ -19,9 +19,12 @@ MODULES = [
     "_frame",
     "_gateway",
     "_opus",
+    "_outbox",
+    "_receiver",
     "_reception",
     "_rtcp",
     "_rtp",
+    "_sender",
     "_session",
 ]
 

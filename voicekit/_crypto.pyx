@@ -230,6 +230,7 @@ cdef class TransportCipher:
 
     ``nonce_start`` is the first nonce to seal with. None: a random one in a client's
     half of the range, which ends at 2**31. Servers pass 2**31 and end at 2**32.
+    ``counter`` draws from an existing counter instead: the same key, set up again.
 
     ``backend`` "auto" takes the fastest way to libsodium; "combined" and "bindings"
     force a slower one (see the module's text).
@@ -238,15 +239,17 @@ cdef class TransportCipher:
     a backend that does not exist here.
     """
 
-    def __init__(self, mode, key, *, nonce_start=None, backend="auto"):
+    def __init__(self, mode, key, *, nonce_start=None, backend="auto",
+                 NonceCounter counter=None):
         if self.counter is not None:
             raise LocalProtocolError("a cipher is not set up twice")
         if mode not in _BINDINGS:
             raise ModeUnavailable(
                 f"{mode!r} is not available here; there is {_listed(available_modes())}")
-        if nonce_start is None:
-            nonce_start = secrets.randbelow(CLIENT_START_LIMIT)
-        counter = NonceCounter(nonce_start, HALF if nonce_start < HALF else 2 * HALF)
+        if counter is None:
+            if nonce_start is None:
+                nonce_start = secrets.randbelow(CLIENT_START_LIMIT)
+            counter = NonceCounter(nonce_start, HALF if nonce_start < HALF else 2 * HALF)
         self._secret = <uint8_t*> (
             (<uintptr_t> &self._room[0] + SCHEDULE_ALIGNMENT - 1)
             & ~<uintptr_t> (SCHEDULE_ALIGNMENT - 1)

@@ -18,6 +18,7 @@ cdef class AudioFrame:
     cdef readonly int64_t lost_before
     cdef int _audio_level       # -1: absent
     cdef int _speaker_flags     # -1: absent
+    cdef Py_ssize_t datagram_size   # of a frame that waits for its user: to be counted then
 
     cdef tuple _fields(self)
 

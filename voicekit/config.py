@@ -74,6 +74,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: some milliseconds after the first packet; 200 ms is two jitter buffers.
     hold_packets: int = 10
     hold_time: float = 0.2
+    #: All held packets together: 5 000 of the usual size, far below 1 024 rings full of the
+    #: largest.
+    hold_bytes: int = 1 << 20
     #: Silence after which somebody has stopped speaking: ten frames, as peers have it.
     speaking_timeout: float = 0.2
     #: Emit a `PacketDropped` event for every drop; they are always counted.
@@ -117,6 +120,7 @@ _POSITIVE = (
     "rtcp_interval",
     "max_ssrcs",
     "hold_time",
+    "hold_bytes",
     "speaking_timeout",
     "max_pending",
 )

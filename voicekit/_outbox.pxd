@@ -1,0 +1,26 @@
+# What waits to be polled, and the count of what was dropped.
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from ._rtp cimport DROP_COUNT
+
+
+cdef enum:
+    NO_SSRC = -1
+
+
+@cython.final
+cdef class Outbox:
+    cdef object _waiting        # a deque
+    cdef Py_ssize_t _limit
+    cdef bint _report
+    cdef uint64_t[DROP_COUNT] _drops
+
+    cdef int put(self, object item) except -1
+    cdef object take(self)
+    cdef bint is_empty(self)
+    # Count a drop for a DROP_* of _rtp.pxd, and report it where that is wanted.
+    cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1
+    cdef int make_room(self) except -1
+    cdef dict drops(self)

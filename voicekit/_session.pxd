@@ -1,0 +1,37 @@
+# One RTP session: what other Cython modules may call.
+
+cimport cython
+from libc.stdint cimport uint64_t
+
+from ._crypto cimport NonceCounter, TransportCipher
+from ._frame cimport AudioFrame
+from ._outbox cimport Outbox
+from ._receiver cimport Receiver
+from ._sender cimport Sender
+
+
+@cython.final
+cdef class RtpSession:
+    cdef Outbox _outbox
+    cdef Sender _sender
+    cdef Receiver _receiver
+    cdef TransportCipher _cipher        # None without a key
+    cdef object _random
+    cdef bint _mark_spurts
+    # The last key's fingerprint and counter, also after the cipher was closed.
+    cdef bytes _fingerprint
+    cdef NonceCounter _counter
+    cdef double _wall_offset            # wall clock minus the caller's; not finite: unknown
+    cdef uint64_t _rtcp_sent
+    cdef uint64_t _rtcp_received
+
+    # Like the Python methods of these names, without the call.
+    cdef bytes seal_audio_c(self, object opus, double now)
+    cdef AudioFrame receive_c(self, object data, double now)
+
+    cdef int _receive_rtcp(self, const unsigned char* data, Py_ssize_t size,
+                           unsigned char* plain, double now) except -1
+    cdef int _drop_frame(self, int reason, object opus) except -1
+    cdef bytes _admit(self, object opus, int* duration)
+    cdef int _start(self, ssrc, sequence, timestamp) except -1
+    cdef bytes _seal_report(self, object report)
