@@ -280,8 +280,11 @@ def build_compound(packets, /):
     """
     cdef bytearray out = bytearray()
     for packet in packets:
+        write = WRITERS.get(type(packet))
+        if write is None:
+            raise TypeError(f"{type(packet).__name__} is not an RtcpPacket")
         try:
-            packet_type, count, body = WRITERS[type(packet)](packet)
+            packet_type, count, body = write(packet)
             out += bytes([VERSION_2 | fits(count, COUNT_MASK), packet_type])
             out += fits(len(body) // 4, 0xFFFF).to_bytes(2, "big")
         except OverflowError as error:
@@ -315,7 +318,7 @@ cdef bytes write_reports(reports):
 
 cdef bytes words(bytes data):
     """`data`, padded to whole words with zeros."""
-    return data + bytes(-len(data) & 3)
+    return data + bytes(-len(data) & 3)  # not % 4: with C division that is negative
 
 
 cdef bytes whole(bytes data):
@@ -342,11 +345,12 @@ def _write_receiver_report(packet):
 def _write_source_description(packet):
     body = b""
     for chunk in packet.chunks:
-        items = b"".join([
-            fits(kind or -1, 0xFF).to_bytes(1, "big") + len(text).to_bytes(1, "big") + text
-            for kind, text in chunk.items
-        ])
-        body += words(u32(chunk.ssrc) + items + bytes([SDES_END]))
+        items = u32(chunk.ssrc)
+        for kind, text in chunk.items:
+            if kind == SDES_END:
+                raise ValueError("an SDES item of type 0 would end the list")
+            items += kind.to_bytes(1, "big") + len(text).to_bytes(1, "big") + text
+        body += words(items + bytes([SDES_END]))
     return SOURCE_DESCRIPTION, len(packet.chunks), body
 
 

@@ -86,7 +86,7 @@ def parse_reply(data: Buffer, ssrc: int) -> tuple[str, int] | None:
     if (kind, length, their_ssrc) != (_REPLY, _LENGTH, ssrc) or port == 0:
         return None
     text, nul, _ = text.partition(b"\0")
-    if not nul:
+    if not nul or b"%" in text:  # a scope ("fe80::1%eth0") means nothing to anybody else
         return None
     try:
         address = text.decode("ascii")
