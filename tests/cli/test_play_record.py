@@ -1,0 +1,135 @@
+"""`voicekit play` and `voicekit record` over real sockets, with both servers."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.certificates import Certificates
+from voicekit.codes import SILENCE_FRAME
+from voicekit.media import read_opus_packets
+
+from .processes import Served, call_flags, finish, independently_served, served, start
+from .tunes import write_tune
+
+Server = Callable[..., AbstractContextManager[Served]]
+SERVERS = pytest.mark.parametrize("serve", [served, independently_served], ids=["ours", "other"])
+PLAYER, LISTENER = 11, 12
+SECONDS = 4.0
+
+
+def play_and_record(
+    endpoint: str, tmp_path: Path, *more: object
+) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """Record while a tune is played; return both last events and the tune."""
+    tune = write_tune(tmp_path / "tune.ogg", SECONDS)
+    flags = call_flags(endpoint, LISTENER)
+    recorder = start("record", tmp_path / "out", *flags, *more, "--seconds", SECONDS + 4)
+    try:
+        assert recorder.stdout is not None
+        assert json.loads(recorder.stdout.readline())["event"] == "ready"
+        played = finish(start("play", tune, *call_flags(endpoint, PLAYER), *more))[-1]
+        recorded = finish(recorder)[-1]
+    finally:
+        if recorder.poll() is None:
+            recorder.kill()
+            recorder.wait()
+    assert played["event"] == recorded["event"] == "done"
+    return played, recorded, tune
+
+
+def assert_every_frame_arrived(played: dict[str, Any], recorded: dict[str, Any], tune: Path) -> None:
+    sent = read_opus_packets(tune)
+    (track,) = [track for track in recorded["tracks"] if track["user_id"] == PLAYER]
+    assert played["frames_sent"] == len(sent)
+    assert track["lost"] == 0
+    assert read_opus_packets(Path(track["path"])) == sent + [SILENCE_FRAME] * 5
+
+
+@SERVERS
+@pytest.mark.parametrize("mode", ["aes", "xchacha"])
+def test_every_frame_arrives_untouched(serve: Server, mode: str, tmp_path: Path) -> None:
+    with serve() as server:
+        played, recorded, tune = play_and_record(server.url, tmp_path, "--mode", mode)
+    assert_every_frame_arrived(played, recorded, tune)
+    assert mode in played["mode"]
+    assert played["dave_version"] == 0
+    assert server.session(PLAYER)["packets_bad"] == {}
+    assert server.session(PLAYER)["packets_valid"] == played["frames_sent"] + 5
+
+
+@SERVERS
+def test_over_tls_with_a_ca_file(
+    serve: Server, tmp_path: Path, certificates: Certificates
+) -> None:
+    tls = ("--tls-cert", certificates.certificate, "--tls-key", certificates.key)
+    with serve(*tls) as server:
+        endpoint = server.endpoint.replace("127.0.0.1", "localhost")
+        played, recorded, tune = play_and_record(endpoint, tmp_path, "--ca-file", certificates.ca)
+    assert_every_frame_arrived(played, recorded, tune)
+
+
+@SERVERS
+@pytest.mark.parametrize("fault", [f"close:4015@2:user={PLAYER}", f"drop@2:user={PLAYER}"])
+def test_through_a_lost_websocket_in_mid_play(serve: Server, fault: str, tmp_path: Path) -> None:
+    with serve("--fault", fault) as server:
+        played, recorded, tune = play_and_record(server.url, tmp_path)
+    assert_every_frame_arrived(played, recorded, tune)
+    assert played["resumes"] == 1
+    assert server.session(PLAYER)["resumes"] == 1
+    assert server.session(PLAYER)["packets_bad"] == {}
+
+
+def test_what_is_lost_is_reported_as_lost(tmp_path: Path) -> None:
+    with served("--loss", 5, "--seed", 7) as server:
+        played, recorded, _ = play_and_record(server.url, tmp_path)
+    (track,) = [track for track in recorded["tracks"] if track["user_id"] == PLAYER]
+    sent = played["frames_sent"] + 5
+    dropped = server.session(LISTENER)["dropped_to"]
+    assert dropped > 0
+    # Before the first packet and behind the last one nothing tells a receiver of a loss.
+    unseen = sent - track["frames"] - track["lost"]
+    assert track["lost"] + unseen == dropped
+    assert 0 <= unseen <= 3
+
+
+def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
+    tune = write_tune(tmp_path / "long.ogg", 30.0)
+    with served() as server:
+        player = start("play", tune, *call_flags(server.url, PLAYER))
+        try:
+            assert player.stdout is not None
+            while json.loads(player.stdout.readline())["event"] != "playing":
+                pass
+            time.sleep(0.5)
+            player.send_signal(signal.SIGINT)
+            out, err = player.communicate(timeout=10)
+        finally:
+            if player.poll() is None:
+                player.kill()
+                player.wait()
+    assert player.returncode == 130, err
+    last = json.loads(out.splitlines()[-1])
+    assert last["event"] == "done"
+    session = server.session(PLAYER)
+    assert session["packets_bad"] == {}
+    assert session["packets_valid"] == last["frames_sent"] + 5  # five frames of silence
+    assert session["speaking"] == 0
+    assert session["close_code"] == 1000
+
+
+def test_the_token_may_come_from_the_environment_or_stdin(tmp_path: Path) -> None:
+    tune = write_tune(tmp_path / "tune.ogg", 0.2)
+    with served("--token", "secret-token") as server:
+        flags = call_flags(server.url, PLAYER)
+        at = flags.index("--token")
+        without = flags[:at] + flags[at + 2 :]
+        finish(start("play", tune, *without, VOICEKIT_TOKEN="secret-token"))
+        player = start("play", tune, *without, "--token", "-")
+        out, err = player.communicate("secret-token\n", timeout=30)
+        assert player.returncode == 0, err + out

@@ -1,0 +1,5 @@
+"""``python -m voicekit`` is the command line."""
+
+from .cli import main
+
+main()
