@@ -1,49 +1,16 @@
-"""Run voicekit's command line, and the independent server, as processes of their own."""
+"""Run voicekit's command line as processes of their own."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.independent.process import OURS, ServerProcess
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
-
-
-class Served:
-    """A running server: what its first line said, and after `stop` what its last did."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.stderr.read() if process.stderr else "no output"
-        self.listening: dict[str, Any] = json.loads(line)
-        self.sessions: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return str(self.listening["url"])
-
-    @property
-    def endpoint(self) -> str:
-        return str(self.listening["endpoint"])
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=DEADLINE)
-        assert self.process.returncode == 0, err
-        last = json.loads(out.splitlines()[-1])
-        assert last["event"] == "stats"
-        self.sessions = last["sessions"]
-
-    def session(self, user_id: int) -> dict[str, Any]:
-        """The session of a user; where it had several, the last."""
-        return [s for s in self.sessions if int(s["user_id"]) == user_id][-1]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -90,39 +57,19 @@ def events(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-@contextmanager
-def served(*arguments: object) -> Iterator[Served]:
-    """``voicekit serve --json``, ended with SIGTERM."""
-    yield from _served(voicekit("serve", "--json", *arguments))
+def served(*flags: object) -> ServerProcess:
+    """``voicekit serve --json``, for a ``with`` block."""
+    return ServerProcess(*map(str, flags), command=OURS)
 
 
-@contextmanager
-def independently_served(*arguments: object) -> Iterator[Served]:
+def independently_served(*flags: object) -> ServerProcess:
     """The independent server, which shares no code with voicekit."""
-    script = ROOT / "tests" / "independent" / "server.py"
-    yield from _served([sys.executable, str(script), "--json", *map(str, arguments)])
+    return ServerProcess(*map(str, flags))
 
 
-def _served(command: list[str]) -> Iterator[Served]:
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    try:
-        server = Served(process)
-        yield server
-        if process.poll() is None:
-            server.stop()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+def session_of(sessions: list[dict[str, Any]], user_id: int) -> dict[str, Any]:
+    """The session of a user; where it had several, the last."""
+    return [session for session in sessions if int(session["user_id"]) == user_id][-1]
 
 
 def call_flags(endpoint: str, user_id: int, **more: object) -> list[object]:

@@ -17,9 +17,7 @@ def main() -> None:
         import trio  # noqa: F401
         import typer  # noqa: F401
     except ImportError as error:
-        print(
-            f"voicekit: {error.name} is missing: pip install 'voicekit[cli]'", file=sys.stderr
-        )
+        print(f"voicekit: {error.name} is missing: pip install 'voicekit[cli]'", file=sys.stderr)
         sys.exit(2)
     from .app import run
 

@@ -146,7 +146,11 @@ def _judge(
                 f"received   {len(recorded)} of {len(sent)}, lost {lost};"
                 f" the server found {bad or 'no'} bad packets",
                 f"recording  {tracks[0].path if tracks else 'none'}: "
-                + ("every Opus packet equals the one sent" if equal else "DIFFERS from what was sent"),
+                + (
+                    "every Opus packet equals the one sent"
+                    if equal
+                    else "DIFFERS from what was sent"
+                ),
                 "",
                 "Next: `voicekit serve` runs such a server for your own tests, `voicekit play` and",
                 "`voicekit record` join any voice server, `voicekit doctor` shows what is installed.",

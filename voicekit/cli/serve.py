@@ -74,9 +74,7 @@ async def _serve(
 ) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            listening = await nursery.start(
-                run_server, server, host, ws_port, udp_port, context
-            )
+            listening = await nursery.start(run_server, server, host, ws_port, udp_port, context)
             report.event(
                 "listening",
                 f"listening on {listening.url}, UDP port {listening.udp_port} (Ctrl-C ends it)",
