@@ -67,11 +67,6 @@ def independently_served(*flags: object) -> ServerProcess:
     return ServerProcess(*map(str, flags))
 
 
-def session_of(sessions: list[dict[str, Any]], user_id: int) -> dict[str, Any]:
-    """The session of a user; where it had several, the last."""
-    return [session for session in sessions if int(session["user_id"]) == user_id][-1]
-
-
 def call_flags(endpoint: str, user_id: int, **more: object) -> list[object]:
     """The flags that name a call."""
     flags: list[object] = [

@@ -14,7 +14,7 @@ from tests.independent.process import ServerProcess
 from voicekit.codes import SILENCE_FRAME
 from voicekit.media import read_opus_packets
 
-from .processes import call_flags, finish, independently_served, served, session_of, start
+from .processes import call_flags, finish, independently_served, served, start
 from .tunes import write_tune
 
 Server = Callable[..., ServerProcess]
@@ -58,7 +58,7 @@ def assert_every_frame_arrived(
 def test_every_frame_arrives_untouched(serve: Server, mode: str, tmp_path: Path) -> None:
     with serve() as server:
         played, recorded, tune = play_and_record(server.url, tmp_path, "--mode", mode)
-        session = session_of(server.stop(), PLAYER)
+        session = server.session_of(PLAYER)
     assert_every_frame_arrived(played, recorded, tune)
     assert mode in played["mode"]
     assert played["dave_version"] == 0
@@ -90,7 +90,7 @@ def test_over_tls_with_a_ca_file(serve: Server, tmp_path: Path) -> None:
 def test_through_a_lost_websocket_in_mid_play(serve: Server, fault: str, tmp_path: Path) -> None:
     with serve("--fault", fault) as server:  # strikes both clients, once each
         played, recorded, tune = play_and_record(server.url, tmp_path)
-        session = session_of(server.stop(), PLAYER)
+        session = server.session_of(PLAYER)
     assert_every_frame_arrived(played, recorded, tune)
     assert played["resumes"] == 1
     assert session["resumes"] == 1
@@ -100,7 +100,7 @@ def test_through_a_lost_websocket_in_mid_play(serve: Server, fault: str, tmp_pat
 def test_what_is_lost_is_reported_as_lost(tmp_path: Path) -> None:
     with served("--loss", 5, "--seed", 7) as server:
         played, recorded, _ = play_and_record(server.url, tmp_path)
-        dropped = session_of(server.stop(), LISTENER)["dropped_to"]
+        dropped = server.session_of(LISTENER)["dropped_to"]
     (track,) = [track for track in recorded["tracks"] if track["user_id"] == PLAYER]
     sent = played["frames_sent"] + 5
     assert dropped > 0
@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
             if player.poll() is None:
                 player.kill()
                 player.wait()
-        session = session_of(server.stop(), PLAYER)
+        session = server.session_of(PLAYER)
     assert player.returncode == 130, err
     last = json.loads(out.splitlines()[-1])
     assert last["event"] == "done"
