@@ -76,6 +76,7 @@ class VoiceConnection:
             max_dave_version=self._dave.max_version,
         )
         self._rtp = RtpSession(0, config=self._config, dave=dave, random=self._random)
+        self._busy = threading.Lock()
         self._mutation = _Mutation(self)
         self._pending: deque[Output | Event] = deque()
         self._drops: dict[str, int] = {}
@@ -231,7 +232,8 @@ class VoiceConnection:
     def start(self, now: float, wall: float | None = None) -> None:
         """Begin. ``wall`` is the Unix time at ``now``, needed only for RTCP sender reports."""
         with self._mutation(now):
-            self._rtp.set_wall_clock(now, wall)
+            if wall is not None:
+                self._rtp.set_wall_clock(now, wall)
             self._gateway.start(now)
 
     def close(self, now: float) -> None:
@@ -431,9 +433,7 @@ class VoiceConnection:
         self._rtp.reset(ready.ssrc)
         self._open_udp()
 
-    def _handle_discovery(
-        self, found: bytes | Discovered | DiscoveryFailed, now: float
-    ) -> None:
+    def _handle_discovery(self, found: bytes | Discovered | DiscoveryFailed, now: float) -> None:
         match found:
             case Discovered(address, port):
                 self._discovery = None
@@ -451,15 +451,15 @@ class VoiceConnection:
                 self._put(SendDatagram(self._udp_link, found))
 
     def _handle_described(self, described: GatewayDescribed, now: float) -> None:
+        renewed = self._described is not None  # the same session, with another mode or key
         self._described = described
         self._rtp.set_key(described.mode, described.secret_key)
-        self._dave.session_described(
-            described.dave_version, self._channel_id, self._info.user_id, now
-        )
-        self._put(
-            SessionReady(
-                self._rtp.ssrc, described.mode, described.dave_version, *self._address
+        if not renewed:
+            self._dave.session_described(
+                described.dave_version, self._channel_id, self._info.user_id, now
             )
+        self._put(
+            SessionReady(self._rtp.ssrc, described.mode, described.dave_version, *self._address)
         )
         self._send_keepalive(now)
         if self._config.rtcp:
@@ -617,7 +617,7 @@ class _Mutation:
 
     def __init__(self, connection: VoiceConnection) -> None:
         self._connection = connection
-        self._busy = connection._busy = threading.Lock()
+        self._busy = connection._busy
         self._now = 0.0
 
     def __call__(self, now: float) -> Self:
