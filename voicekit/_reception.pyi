@@ -1,5 +1,5 @@
 from enum import IntEnum
-from typing import NamedTuple, final
+from typing import NamedTuple, Self, final
 
 from .rtcp import ReportBlock, SenderReport
 
@@ -20,14 +20,14 @@ class Arrival(NamedTuple):
 
 @final
 class ExtendedCounter:
-    def __init__(self, bits: int) -> None: ...
+    def __new__(cls, bits: int) -> Self: ...
     @property
     def highest(self) -> int: ...
     def update(self, value: int, /) -> int: ...
 
 @final
 class Reception:
-    def __init__(self, ssrc: int = 0) -> None: ...
+    def __new__(cls, ssrc: int = 0) -> Self: ...
     @property
     def ssrc(self) -> int: ...
     @property

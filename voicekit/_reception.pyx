@@ -70,6 +70,7 @@ cdef inline int64_t nearest(int64_t to, uint32_t value, int64_t span) noexcept n
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class ExtendedCounter:
     """Extends a counter of ``bits`` bits (2 to 32) that wraps to one that does not.
 
@@ -100,6 +101,7 @@ cdef class ExtendedCounter:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Reception:
     """Statistics of one received stream.
 

@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final, final
+from typing import Final, Never, NoReturn, final
 
 from typing_extensions import Buffer
 
@@ -46,6 +46,7 @@ class PacketKind(IntEnum):
 
 @final
 class RtpPacket:
+    def __init__(self, *args: Never, **kwargs: Never) -> NoReturn: ...
     @property
     def marker(self) -> bool: ...
     @property

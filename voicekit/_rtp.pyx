@@ -276,6 +276,7 @@ cdef int open_packet_c(TransportCipher cipher, const uint8_t* data, Py_ssize_t s
 
 @cython.final
 @cython.freelist(16)
+@cython.auto_pickle(False)
 cdef class RtpPacket:
     """One RTP packet, taken apart. Made by `parse_packet` and `open_packet`.
 
