@@ -390,6 +390,20 @@ class VoiceConnection:
     def _collect(self, now: float) -> None:
         """Move outputs and events of the parts to the queue, acting on what is ours."""
         gateway, rtp = self._gateway, self._rtp
+        self._collect_gateway(now)
+        if self._ready is not None and gateway.ssrc is None:
+            self._drop_session()
+        while (event := rtp.poll()) is not None:
+            self._put(event)
+        while self._discovery is not None and (found := self._discovery.poll()) is not None:
+            self._handle_discovery(found, now)
+        if gateway.state is GatewayState.OPEN:
+            while (message := self._dave.poll()) is not None:
+                self._send_dave(*message, now)
+        self._collect_gateway(now)  # what discovery and DAVE have given it to say
+
+    def _collect_gateway(self, now: float) -> None:
+        gateway, rtp = self._gateway, self._rtp
         while (item := gateway.poll()) is not None:
             match item:
                 case GatewayReady():
@@ -411,15 +425,6 @@ class VoiceConnection:
                     self._put(item)
                 case _:
                     self._put(item)
-        if self._ready is not None and gateway.ssrc is None:
-            self._drop_session()
-        while (event := rtp.poll()) is not None:
-            self._put(event)
-        while self._discovery is not None and (found := self._discovery.poll()) is not None:
-            self._handle_discovery(found, now)
-        if gateway.state is GatewayState.OPEN:
-            while (message := self._dave.poll()) is not None:
-                self._send_dave(*message, now)
 
     def _handle_ready(self, ready: GatewayReady, now: float) -> None:
         self._drop_session()
@@ -543,6 +548,7 @@ class VoiceConnection:
             self._speaking = self._config.speaking_flags
         if self._speaking_announced != self._speaking:
             self._announce_speaking(now)
+            self._collect_gateway(now)  # so that Speaking is polled before the audio
             if not self._speaking_announced:
                 # No WebSocket to announce it on: audio before Speaking would be lost anyway.
                 self._drop(DropReason.NOT_READY, len(opus))

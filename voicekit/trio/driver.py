@@ -1,0 +1,243 @@
+"""Gives a `VoiceConnection` its sockets: does what each output asks, and reports back."""
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from websockets.exceptions import WebSocketException
+from websockets.trio.client import connect as open_websocket
+from websockets.trio.connection import Connection
+from websockets.uri import parse_uri
+
+from ..config import Config
+from ..connection import VoiceConnection
+from ..events import Event
+from ..outputs import (
+    CloseUdp,
+    CloseWebSocket,
+    OpenUdp,
+    OpenWebSocket,
+    SendBinary,
+    SendDatagram,
+    SendText,
+)
+from .network import Datagrams, Network
+from .pump import Engine
+from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
+
+__all__ = ["Driver"]
+
+#: For TCP, TLS and the HTTP upgrade of one try. Several fit into `Config.connect_timeout`.
+DIAL_TIMEOUT = 10.0
+#: Above `Config.max_message_size`, which is a counted violation; this is only about memory.
+MAX_MESSAGE = 1 << 25
+#: Datagrams taken in one go, before other tasks have their turn.
+DATAGRAM_BATCH = 64
+
+#: What dialling a server can end in. ValueError: a URL that is none.
+_DIAL_ERRORS = (
+    OSError,
+    ValueError,
+    WebSocketException,
+    trio.BrokenResourceError,
+    trio.TooSlowError,
+)
+
+
+class Driver(Engine):
+    """The sockets and the clock of one connection. Call the connection, then `drain`."""
+
+    def __init__(
+        self,
+        connection: VoiceConnection,
+        config: Config,
+        network: Network,
+        ssl_context: ssl.SSLContext | None,
+        handle_event: Callable[[Event], None],
+    ) -> None:
+        outputs: dict[type, Callable[[Any], object]] = {
+            OpenWebSocket: self._open_websocket,
+            SendText: self._send_text,
+            SendBinary: self._send_binary,
+            CloseWebSocket: self._close_websocket,
+            OpenUdp: self._open_udp,
+            SendDatagram: self._send_datagram,
+            CloseUdp: self._close_udp,
+        }
+        super().__init__(connection, outputs, handle_event)
+        #: Datagrams that the operating system did not take.
+        self.datagrams_unsent = 0
+        self._connection = connection
+        self._config = config
+        self._network = network
+        self._ssl_context = ssl_context
+        self._websockets: dict[int, WebSocketLink] = {}
+        self._udp: dict[int, Datagrams | None] = {}
+        self._udp_scopes: dict[int, trio.CancelScope] = {}
+        self._all_closed = trio.lowlevel.ParkingLot()
+
+    def _start(self, now: float) -> None:
+        self._connection.start(now, time.time())
+
+    async def wait_all_closed(self) -> None:
+        """Wait until no socket is open."""
+        while self._websockets or self._udp_scopes:
+            await self._all_closed.park()
+
+    # -- the WebSocket -------------------------------------------------------------
+
+    def _open_websocket(self, output: OpenWebSocket) -> None:
+        link = self._websockets[output.link] = WebSocketLink()
+        self._nursery.start_soon(self._run_websocket, output.link, output.url, link)
+
+    def _send_text(self, output: SendText) -> None:
+        if (link := self._websockets.get(output.link)) is not None:
+            link.send(output.text)
+
+    def _send_binary(self, output: SendBinary) -> None:
+        if (link := self._websockets.get(output.link)) is not None:
+            link.send(output.data)
+
+    def _close_websocket(self, output: CloseWebSocket) -> None:
+        if (link := self._websockets.get(output.link)) is not None:
+            link.close(output.code, output.reason)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _run_websocket(self, number: int, url: str, link: WebSocketLink) -> None:
+        connection = self._connection
+        failure: str | None = None
+        code, reason = None, "the connection was lost"
+
+        def receive(message: str | bytes) -> None:
+            now = trio.current_time()
+            if isinstance(message, str):
+                connection.receive_text(number, message, now)
+            else:
+                connection.receive_binary(number, message, now)
+            self.drain()
+
+        try:
+            with link.scope:
+                # The nursery is for the tasks that the WebSocket library starts.
+                async with trio.open_nursery() as nursery:
+                    try:
+                        websocket = await self._dial(url, nursery)
+                    except _DIAL_ERRORS as error:
+                        failure = _explain(error)
+                    else:
+                        connection.websocket_opened(number, trio.current_time())
+                        self.drain()
+                        code, reason = await link.carry(websocket, receive)
+                    nursery.cancel_scope.cancel()
+        finally:
+            del self._websockets[number]
+            self._tell_all_closed()
+        if link.given_up:
+            return  # the connection asked for it, and wants to hear no more
+        now = trio.current_time()
+        if failure is not None:
+            connection.websocket_failed(number, failure, now)
+        else:
+            connection.websocket_closed(number, code, reason, now)
+        self.drain()
+
+    async def _dial(self, url: str, nursery: trio.Nursery) -> Connection:
+        where = parse_uri(url)
+        context = await self._tls_context() if where.secure else None
+        with trio.fail_after(DIAL_TIMEOUT):
+            stream = await self._network.connect_stream(where.host, where.port)
+            return await open_websocket(
+                url,
+                stream=stream,
+                ssl=context,
+                compression=None,
+                ping_interval=None,  # the gateway has heartbeats of its own
+                open_timeout=None,
+                close_timeout=CLOSE_TIMEOUT,
+                max_size=MAX_MESSAGE,
+                logger=LOGGER,
+            ).connect(nursery)
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            # Reads the system's certificates: tens of milliseconds of audio.
+            self._ssl_context = await trio.to_thread.run_sync(ssl.create_default_context)
+        return self._ssl_context
+
+    # -- UDP -----------------------------------------------------------------------
+
+    def _open_udp(self, output: OpenUdp) -> None:
+        scope = self._udp_scopes[output.link] = trio.CancelScope()
+        self._nursery.start_soon(self._run_udp, output, scope)
+
+    def _send_datagram(self, output: SendDatagram) -> None:
+        sock = self._udp.get(output.link)
+        if sock is None or not sock.send(output.data):
+            self.datagrams_unsent += 1
+
+    def _close_udp(self, output: CloseUdp) -> None:
+        if (scope := self._udp_scopes.get(output.link)) is not None:
+            scope.cancel()
+        self._udp.pop(output.link, None)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _run_udp(self, output: OpenUdp, scope: trio.CancelScope) -> None:
+        number = output.link
+        why = ""
+        try:
+            with scope:
+                try:
+                    sock = await self._network.connect_datagrams(output.host, output.port)
+                    try:
+                        await self._receive_datagrams(number, sock)
+                    finally:
+                        sock.close()
+                except OSError as error:
+                    why = _explain(error)
+        finally:
+            self._udp.pop(number, None)
+            del self._udp_scopes[number]
+            self._tell_all_closed()
+        if not scope.cancel_called:
+            self._connection.udp_failed(number, why, trio.current_time())
+            self.drain()
+
+    async def _receive_datagrams(self, number: int, sock: Datagrams) -> None:
+        connection = self._connection
+        self._udp[number] = sock
+        connection.udp_opened(number, trio.current_time())
+        self.drain()
+        while True:
+            await sock.wait_readable()
+            now = trio.current_time()
+            for _ in range(DATAGRAM_BATCH):
+                received = sock.receive()
+                if received is None:
+                    break
+                connection.receive_datagram(number, received[0], now)
+                self._drain_outputs()
+            self._set_alarm()
+
+    def _tell_all_closed(self) -> None:
+        if not self._websockets and not self._udp_scopes:
+            self._all_closed.unpark_all()
+
+
+def _explain(error: BaseException) -> str:
+    """Say in one line what really happened: libraries wrap it twice."""
+    while True:
+        cause = error.__cause__
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        if cause is None:
+            break
+        error = cause
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, trio.TooSlowError):
+        return f"no answer within {DIAL_TIMEOUT:g} s"
+    return str(error) or type(error).__name__

@@ -1,0 +1,149 @@
+"""The sockets of the operating system, behind four methods that tests can replace."""
+
+import errno
+import socket
+from typing import Protocol
+
+import trio
+
+__all__ = ["Datagrams", "Network", "UdpSocket"]
+
+#: The largest UDP payload and a bit: nothing is ever cut off unseen.
+MAX_DATAGRAM = 65536
+#: A second of a full stage, so that a pause of the process loses nothing. Kernels give less
+#: where the administrator said so.
+RECEIVE_BUFFER = 1 << 20
+
+#: What earlier datagrams met on their way (ICMP), reported by a later call on the socket.
+#: It says nothing about the socket itself.
+_ICMP_ERRORS = frozenset(
+    {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH}
+)
+
+
+class Datagrams(Protocol):
+    """A datagram socket that sends without waiting and is read in batches."""
+
+    @property
+    def port(self) -> int:
+        """The local port."""
+
+    def send(self, data: bytes) -> bool:
+        """Send to the connected peer; False: lost already here, as datagrams may be."""
+
+    def send_to(self, data: bytes, address: tuple[str, int]) -> bool:
+        """Send to ``address``; False: lost already here."""
+
+    async def wait_readable(self) -> None:
+        """Wait until a datagram is there."""
+
+    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        """Return a datagram and its sender; None: none there. `OSError`: the socket broke."""
+
+    def close(self) -> None:
+        """Close it; nobody may be waiting."""
+
+
+class Network:
+    """TCP and UDP of this machine. Raises `OSError` for what cannot be reached or bound."""
+
+    async def connect_stream(self, host: str, port: int) -> trio.abc.Stream:
+        """Connect a TCP stream."""
+        return await trio.open_tcp_stream(host, port)
+
+    async def connect_datagrams(self, host: str, port: int) -> Datagrams:
+        """Open a UDP socket that talks to ``host:port`` only."""
+        family, address = await _resolve(host, port)
+        sock = UdpSocket(family)
+        try:
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def listen(self, host: str, port: int) -> list[trio.SocketListener]:
+        """Listen on one TCP address, even where ``host`` stands for several."""
+        # Port 0 on two addresses would be two ports, and we can name but one.
+        _, address = await _resolve(host, port)
+        return await trio.open_tcp_listeners(port, host=address[0])
+
+    async def bind_datagrams(self, host: str, port: int) -> Datagrams:
+        """Bind a UDP socket."""
+        family, address = await _resolve(host, port)
+        sock = UdpSocket(family)
+        try:
+            sock.bind(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class UdpSocket:
+    """A UDP socket of the operating system. `trio.socket` would wait where we would not."""
+
+    def __init__(self, family: int = socket.AF_INET) -> None:
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        except OSError:  # a wish, not a need: some systems refuse instead of giving less
+            pass
+
+    def connect(self, address: tuple[str, int]) -> None:
+        """Talk to ``address`` only."""
+        self._socket.connect(address)
+
+    def bind(self, address: tuple[str, int]) -> None:
+        """Take datagrams sent to ``address``."""
+        self._socket.bind(address)
+
+    @property
+    def port(self) -> int:
+        """The local port."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def send(self, data: bytes) -> bool:
+        """Send to the connected peer; False: lost already here."""
+        try:
+            self._socket.send(data)
+        except OSError:
+            return False
+        return True
+
+    def send_to(self, data: bytes, address: tuple[str, int]) -> bool:
+        """Send to ``address``; False: lost already here."""
+        try:
+            self._socket.sendto(data, address)
+        except OSError:
+            return False
+        return True
+
+    async def wait_readable(self) -> None:
+        """Wait until a datagram is there."""
+        await trio.lowlevel.wait_readable(self._socket)
+
+    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        """Return a datagram and its sender; None: none there. `OSError`: the socket broke."""
+        while True:
+            try:
+                data, address = self._socket.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in _ICMP_ERRORS:
+                    continue  # reading took it away: there may be datagrams behind it
+                raise
+            return data, (address[0], address[1])
+
+    def close(self) -> None:
+        """Close it; nobody may be waiting."""
+        self._socket.close()
+
+
+async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, _, _, _, address = found[0]
+    return family, (str(address[0]), int(address[1]))

@@ -1,0 +1,136 @@
+"""The loop that every sans-I/O machine of voicekit wants: mutate, drain `poll`, mind the clock."""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import trio
+
+__all__ = ["Engine", "Machine", "beside"]
+
+
+class Machine(Protocol):
+    """What `VoiceConnection` and `VoiceServer` have in common."""
+
+    def poll(self) -> object | None:
+        """Return the next output or event."""
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+
+
+class Engine:
+    """Runs one machine in tasks of its own, shielded from the cancellation of its owner.
+
+    The shield is what lets a cancelled owner leave properly: it decides when the engine
+    ends, by ``scope.cancel()``, and must always do so.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        outputs: Mapping[type, Callable[[Any], object]],
+        handle_event: Callable[[Any], object],
+    ) -> None:
+        self.scope = trio.CancelScope(shield=True)
+        self.started = trio.Event()
+        self.finished = trio.Event()
+        self._machine = machine
+        self._outputs = outputs
+        self._handle_event = handle_event
+        self._alarm = trio.CancelScope()
+        self._nursery: trio.Nursery
+
+    def _start(self, now: float) -> None:
+        """Make the machine's first mutation."""
+        raise NotImplementedError
+
+    # KeyboardInterrupt belongs to the owner, who then leaves properly; inside a mutation
+    # it would tear the machine.
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Run until ``scope`` is cancelled. Whatever raises here is a bug, and comes out bare."""
+        try:
+            with self.scope:
+                async with trio.open_nursery() as self._nursery:
+                    self._start(trio.current_time())
+                    self.drain()
+                    self.started.set()
+                    await self._run_timer()
+        except BaseExceptionGroup as group:
+            raise _bare(group) from None
+        finally:
+            self.finished.set()
+
+    def drain(self) -> None:
+        """Carry out what the last mutation asks for, and set the alarm. Never blocks."""
+        self._drain_outputs()
+        self._set_alarm()
+
+    def _drain_outputs(self) -> None:
+        poll, outputs = self._machine.poll, self._outputs
+        while (item := poll()) is not None:
+            act = outputs.get(type(item), self._handle_event)
+            act(item)
+
+    def _set_alarm(self) -> None:
+        # An alarm that rings too early costs less than moving it with every datagram.
+        due = self._machine.next_timeout()
+        if due is not None and due < self._alarm.deadline:
+            self._alarm.deadline = due
+
+    @trio.lowlevel.enable_ki_protection
+    async def _run_timer(self) -> None:
+        machine = self._machine
+        while True:
+            due = machine.next_timeout()
+            self._alarm = trio.CancelScope(deadline=math.inf if due is None else due)
+            with self._alarm:
+                await trio.sleep_forever()
+            machine.handle_timeout(trio.current_time())
+            self._drain_outputs()
+
+
+@asynccontextmanager
+async def beside(task: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Run ``task`` beside the block and cancel it after. What either raises comes out bare."""
+    raised: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task)
+            # What the block raises goes around the nursery, which would wrap it.
+            try:
+                yield
+            except BaseException as error:
+                raised = error
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        cause = _bare(group)
+        if raised is None or not isinstance(cause, trio.Cancelled):
+            raised = cause
+    try:
+        if raised is not None:
+            raise raised
+    finally:
+        del raised  # its traceback holds this frame
+
+
+def _bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what a nursery's group is about: the first exception that is no `Cancelled`."""
+    found: BaseException = group
+    for error in _leaves(group):
+        if not isinstance(error, trio.Cancelled):
+            return error
+        found = error
+    return found
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves

@@ -1,0 +1,354 @@
+"""`connect`: one voice call in one block."""
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from .._gateway import GatewayState
+from ..config import Config
+from ..connection import VoiceConnection
+from ..dave import DaveSession
+from ..errors import CallClosed, ConnectFailed, LocalProtocolError
+from ..events import (
+    AudioFrame,
+    AudioStopped,
+    Closed,
+    Event,
+    NeedNewSession,
+    SessionReady,
+    SessionResumed,
+    WaitingForUpdate,
+)
+from ..server_info import VoiceServerInfo
+from ..stats import ConnectionStats
+from .driver import Driver
+from .lateness import Lateness
+from .network import Network
+from .pump import beside
+from .read_ahead import PacketSource, ReadAhead
+from .streams import EventStream, FrameStream, error_of
+
+__all__ = ["Voice", "connect"]
+
+#: Leaving the call may hold up a cancelled program for this long, in seconds.
+LEAVE_TIMEOUT = 1.0
+#: Of which the end of a talk spurt: five frames of 20 ms, and as much again for a slow machine.
+SILENCE_TIMEOUT = 0.25
+
+FRAME_SECONDS = 0.02
+#: A frame that is late by no more than this (seconds) moves none of those behind it: three
+#: frames are within every jitter buffer.
+CATCH_UP = 0.06
+
+#: Twenty seconds of one speaker, or two of ten.
+FRAMES_KEPT = 1000
+EVENTS_KEPT = 1000
+
+
+@asynccontextmanager
+async def connect(
+    info: VoiceServerInfo,
+    *,
+    config: Config | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    dave: DaveSession | None = None,
+    wait_ready: bool = True,
+    network: Network | None = None,
+) -> AsyncIterator["Voice"]:
+    """Join a call for the length of the block.
+
+    The block begins when audio can be sent, or with ``wait_ready=False`` at once: for hosts
+    that have updates to hand in while the call is being established. Its end leaves the
+    call: five silence frames, Speaking 0, close 1000, for at most a second even when
+    cancelled; afterwards no task runs and no socket is open.
+
+    ``ssl_context`` is for ``wss://``; by default the system's certificates are trusted.
+
+    Raises `ConnectFailed`, or the `CallClosed` of the close code, when there is no call.
+    What the block itself raises comes out as it is, never in an exception group.
+    """
+    voice = Voice(info, config or Config(), ssl_context, dave, network or Network())
+    async with beside(voice._driver.run):
+        try:
+            if wait_ready:
+                await voice._enter()
+            yield voice
+        finally:
+            await voice._close()
+
+
+class Voice:
+    """One call: what `connect` gives. Its methods belong to one thread, as all of trio's do."""
+
+    def __init__(
+        self,
+        info: VoiceServerInfo,
+        config: Config,
+        ssl_context: ssl.SSLContext | None,
+        dave: DaveSession | None,
+        network: Network,
+    ) -> None:
+        #: The state machine, for its getters. Mutating it without draining it loses outputs.
+        self.connection = VoiceConnection(info, config=config, dave=dave)
+        #: How the call ended; None while it lasts.
+        self.closed: Closed | None = None
+        #: Frames that `play` has sent.
+        self.frames_played = 0
+        self._driver = Driver(self.connection, config, network, ssl_context, self._handle_event)
+        self._frame_streams: list[FrameStream] = []
+        # From the beginning, for the first `events`: who is in the call is told before ready.
+        self._early_events: EventStream | None = EventStream(EVENTS_KEPT, self._forget)
+        self._event_streams: list[EventStream] = [self._early_events]
+        self._lateness = Lateness()
+        self._changed = trio.lowlevel.ParkingLot()
+        self._stalled: NeedNewSession | WaitingForUpdate | None = None
+        self._audio_stops = 0
+        self._playing = False
+        self._leaving = False
+
+    def __repr__(self) -> str:
+        return f"<Voice {self.connection!r}>"
+
+    # -- our own audio -------------------------------------------------------------
+
+    async def play(
+        self,
+        source: PacketSource | str | os.PathLike[str],
+        *,
+        progress: Callable[[float], object] | None = None,
+    ) -> None:
+        """Play ``source``, a file or an open `voicekit.media.Source`, to its end.
+
+        Returns after the five frames of silence. While a session is being made anew it
+        pauses, and loses nothing. ``progress`` is called with the seconds played so far.
+        A source is read in a worker thread, at most a second ahead; a file is closed at
+        the end, a `Source` that you opened is yours to close.
+
+        Cancelling ends the audio properly. Raises `MediaError` for what cannot be read,
+        `LocalProtocolError` while something else is being played, and what the call ended
+        with when it ends before the source does.
+        """
+        if self._playing:
+            raise LocalProtocolError("something is being played already: wait for its end")
+        self._playing = True
+        try:
+            if isinstance(source, (str, os.PathLike)):
+                await self._play_file(source, progress)
+            else:
+                await self._play(source, progress)
+        finally:
+            self._playing = False
+
+    def send_audio(self, opus: bytes) -> bool:
+        """Send one Opus packet now; the caller keeps the time. False: dropped and counted."""
+        if self._leaving:
+            return False
+        sent = self.connection.send_audio(opus, trio.current_time())
+        self._driver.drain()
+        return sent
+
+    def stop_audio(self) -> None:
+        """End the talk spurt: five silence frames follow, then Speaking 0 and `AudioStopped`."""
+        self.connection.stop_audio(trio.current_time())
+        self._driver.drain()
+
+    def lateness(self) -> dict[str, float]:
+        """Return how late `play` sent its frames, in milliseconds: ``p50``, ``p99``, ``max``."""
+        measured = self._lateness
+        return {
+            "p50": round(measured.quantile(0.5) * 1000, 3),
+            "p99": round(measured.quantile(0.99) * 1000, 3),
+            "max": round(measured.max * 1000, 3),
+        }
+
+    # -- what comes in ---------------------------------------------------------------
+
+    def frames(self, size: int = FRAMES_KEPT) -> FrameStream:
+        """Return an iterator over the audio of everybody, from now on.
+
+        It keeps ``size`` frames for a slow reader, then drops the oldest (``dropped``).
+        It ends when the call was left and raises what the call failed with.
+        """
+        stream = FrameStream(size, self._forget)
+        if self.closed is not None:
+            stream.end(self.closed)
+        else:
+            self._frame_streams.append(stream)
+        return stream
+
+    def events(self, size: int = EVENTS_KEPT) -> EventStream:
+        """Return an iterator over all other events; `Closed` is the last.
+
+        The first one begins with what happened before it was asked for. It keeps ``size``
+        events, then drops the oldest, but none that you must act upon.
+        """
+        if (stream := self._early_events) is not None:
+            self._early_events = None
+            stream.resize(size)
+            return stream
+        stream = EventStream(size, self._forget)
+        if self.closed is not None:
+            stream.put(self.closed)
+        else:
+            self._event_streams.append(stream)
+        return stream
+
+    def stats(self) -> ConnectionStats:
+        """Return a snapshot of all counters. Any thread; also after the call."""
+        return self.connection.stats()
+
+    @property
+    def datagrams_unsent(self) -> int:
+        """Datagrams that the operating system did not take: its buffer was full."""
+        return self._driver.datagrams_unsent
+
+    # -- the host ----------------------------------------------------------------------
+
+    def update_voice_server(self, token: str, endpoint: str | None) -> None:
+        """Hand in a VOICE_SERVER_UPDATE: the call moves there."""
+        self.connection.update_voice_server(token, endpoint, trio.current_time())
+        self._driver.drain()
+
+    def update_voice_state(self, channel_id: int | None, session_id: str) -> None:
+        """Hand in our own VOICE_STATE_UPDATE."""
+        self.connection.update_voice_state(channel_id, session_id, trio.current_time())
+        self._driver.drain()
+
+    async def wait_ready(self) -> None:
+        """Wait until audio can be sent. Raises what the call ended with."""
+        await trio.lowlevel.checkpoint()
+        while not self._can_speak:
+            self._raise_if_over()
+            await self._changed.park()
+
+    async def aclose(self) -> None:
+        """Leave the call, within a second even when cancelled. Idempotent."""
+        await self._close()
+        await trio.lowlevel.checkpoint()
+
+    # -- behind it ---------------------------------------------------------------------
+
+    async def _enter(self) -> None:
+        """`wait_ready`, when nobody can hand in an update meanwhile."""
+        await trio.lowlevel.checkpoint()
+        while not self._can_speak:
+            self._raise_if_over()
+            match self._stalled:
+                case NeedNewSession(code, why):
+                    raise CallClosed(why, code)
+                case WaitingForUpdate(_, why):
+                    raise ConnectFailed(why, "update")
+            await self._changed.park()
+
+    async def _close(self) -> None:
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(LEAVE_TIMEOUT):
+                await self._leave()
+            self._driver.scope.cancel()
+            await self._driver.finished.wait()
+
+    async def _leave(self) -> None:
+        driver = self._driver
+        self._leaving = True
+        self._changed.unpark_all()
+        await driver.started.wait()
+        if driver.finished.is_set():
+            return
+        with trio.move_on_after(SILENCE_TIMEOUT):
+            await self._stop_audio_and_wait()
+        if self.closed is None:
+            self.connection.close(trio.current_time())
+            driver.drain()
+        await driver.wait_all_closed()
+
+    async def _stop_audio_and_wait(self) -> None:
+        if self.closed is None:
+            stops = self._audio_stops
+            self.stop_audio()
+            while self._audio_stops == stops and self.closed is None:
+                await self._changed.park()
+
+    async def _play_file(
+        self, path: str | os.PathLike[str], progress: Callable[[float], object] | None
+    ) -> None:
+        from ..media import open_source  # PyAV: only who plays files needs it
+
+        source = await trio.to_thread.run_sync(open_source, path)
+        try:
+            await self._play(source, progress)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(source.close)
+
+    async def _play(self, source: PacketSource, progress: Callable[[float], object] | None) -> None:
+        played = 0
+        ahead = ReadAhead(source)
+        async with beside(ahead.run):
+            try:
+                await self.wait_ready()
+                due = trio.current_time()
+                while (packet := await ahead.next()) is not None:
+                    await trio.sleep_until(due)
+                    if not self.connection.is_ready:
+                        await self.wait_ready()
+                        due = trio.current_time()
+                    self._raise_if_over()
+                    if self.send_audio(packet):
+                        played += 1
+                        self.frames_played += 1
+                    late = trio.current_time() - due
+                    self._lateness.add(late)
+                    # A burst after a stall would be heard as speeding up: start afresh.
+                    due += FRAME_SECONDS + (late if late > CATCH_UP else 0.0)
+                    if progress is not None:
+                        progress(played * FRAME_SECONDS)
+            except BaseException:
+                if self.closed is None and not self._leaving:
+                    self.stop_audio()  # its frames go out while this is on its way up
+                raise
+            await self._stop_audio_and_wait()
+            self._raise_if_over()
+
+    @property
+    def _can_speak(self) -> bool:
+        connection = self.connection
+        return connection.is_ready and connection.state is GatewayState.OPEN
+
+    def _raise_if_over(self) -> None:
+        if self.closed is not None:
+            raise error_of(self.closed)
+        if self._leaving:
+            raise CallClosed("the call was left")
+
+    def _handle_event(self, event: Event) -> None:
+        if type(event) is AudioFrame:
+            for frames in self._frame_streams:
+                frames.put(event)
+            return
+        for events in self._event_streams:
+            events.put(event)
+        match event:
+            case AudioStopped():
+                self._audio_stops += 1
+            case Closed():
+                self.closed = event
+                for frames in self._frame_streams:
+                    frames.end(event)
+            case NeedNewSession() | WaitingForUpdate():
+                self._stalled = event
+            case SessionReady() | SessionResumed():
+                pass
+            case _:
+                return
+        self._changed.unpark_all()
+
+    def _forget(self, stream: FrameStream | EventStream) -> None:
+        streams: list[Any] = (
+            self._frame_streams if isinstance(stream, FrameStream) else self._event_streams
+        )
+        if stream in streams:
+            streams.remove(stream)

@@ -1,0 +1,111 @@
+"""One WebSocket, of a client or of the server: a bounded queue out, a callback in."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import trio
+from websockets.exceptions import ConnectionClosed
+from websockets.trio.connection import Connection
+
+__all__ = ["LOGGER", "Ending", "WebSocketLink"]
+
+#: At level DEBUG websockets logs whole messages, and they hold tokens. A level of its own
+#: keeps a program's ``basicConfig(level=DEBUG)`` from turning that on.
+LOGGER = logging.getLogger("voicekit.trio.websocket")
+LOGGER.setLevel(logging.INFO)
+
+#: Messages that wait to be sent. A session has a few dozen in all; a peer that lets this
+#: many pile up is not reading.
+MAX_BACKLOG = 256
+#: A single message that does not leave within this long (seconds) meets a dead peer.
+SEND_TIMEOUT = 10.0
+#: For the closing handshake; after it the socket is closed without.
+CLOSE_TIMEOUT = 1.0
+
+
+class Ending(NamedTuple):
+    """How the peer ended it; code None: without a close frame."""
+
+    code: int | None
+    reason: str
+
+
+class _Close(NamedTuple):
+    code: int
+    reason: str
+
+
+class WebSocketLink:
+    """Carries messages for one link number. Everything but `carry` returns at once."""
+
+    def __init__(
+        self, *, max_backlog: int = MAX_BACKLOG, send_timeout: float = SEND_TIMEOUT
+    ) -> None:
+        #: Enter it around whatever belongs to this socket.
+        self.scope = trio.CancelScope()
+        #: We closed or dropped it: nobody wants to hear of it any more.
+        self.given_up = False
+        self._max_backlog = max_backlog
+        self._send_timeout = send_timeout
+        self._outgoing: deque[str | bytes | _Close] = deque()
+        self._writer = trio.lowlevel.ParkingLot()
+
+    def send(self, message: str | bytes) -> None:
+        """Queue one message. When too many wait already, the socket counts as lost."""
+        if self.given_up:
+            return
+        if len(self._outgoing) >= self._max_backlog:
+            self.lose()
+            return
+        self._outgoing.append(message)
+        self._writer.unpark()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with ``code`` after what is queued, within `CLOSE_TIMEOUT`."""
+        if self.given_up:
+            return
+        self.given_up = True
+        self._outgoing.append(_Close(code, reason))
+        self._writer.unpark()
+        self.scope.deadline = min(self.scope.deadline, trio.current_time() + CLOSE_TIMEOUT)
+
+    def drop(self) -> None:
+        """Close the TCP connection at once, without a word."""
+        self.given_up = True
+        self.scope.cancel()
+
+    def lose(self) -> None:
+        """Treat it as lost: as `drop`, but the owner hears of it."""
+        self.scope.cancel()
+
+    async def carry(self, websocket: Connection, receive: Callable[[str | bytes], None]) -> Ending:
+        """Carry messages both ways until it ends, and return how. Run it inside ``scope``."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, websocket)
+            try:
+                while True:
+                    message = await websocket.recv()
+                    if not self.given_up:
+                        receive(message)
+            except ConnectionClosed as error:
+                received = error.rcvd
+            nursery.cancel_scope.cancel()
+        return Ending(None, "") if received is None else Ending(received.code, received.reason)
+
+    async def _write(self, websocket: Connection) -> None:
+        try:
+            while True:
+                while not self._outgoing:
+                    await self._writer.park()
+                message = self._outgoing.popleft()
+                if isinstance(message, _Close):
+                    await websocket.aclose(*message)
+                    return
+                with trio.move_on_after(self._send_timeout) as patience:
+                    await websocket.send(message)
+                if patience.cancelled_caught:
+                    self.lose()
+        except ConnectionClosed:
+            pass  # the reader hears of it too
