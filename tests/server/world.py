@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from voicekit._crypto import TransportCipher
-from voicekit._rtp import RtpPacket, open_packet, seal_packet
+from voicekit._rtp import PacketKind, RtpPacket, demux, open_packet, seal_packet
 from voicekit.server import (
     CloseWebSocket,
     DropWebSocket,
@@ -242,7 +242,9 @@ class Peer:
         """Open and take what has come by UDP."""
         assert self.cipher is not None
         datagrams, self.datagrams = self.datagrams, []
-        return [open_packet(self.cipher, data) for data in datagrams if len(data) > 74]
+        return [
+            open_packet(self.cipher, data) for data in datagrams if demux(data) is PacketKind.RTP
+        ]
 
     @property
     def stats(self) -> SessionStats:

@@ -85,6 +85,9 @@ class Host:
         session_id = self._session_id(server_id, user_id)
         if session_id is None:
             return
+        session = self._board.sessions.get((server_id, user_id))
+        if session is not None:
+            session.room.other_channels.add(channel_id)
         self._place(server_id, user_id, channel_id, session_id)
         if close_first:
             self._close(server_id, user_id, code, "moved")

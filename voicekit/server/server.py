@@ -73,6 +73,7 @@ class VoiceServer:
             board.dismiss(session, 1001, "the server stops")
         for socket in tuple(board.sockets.values()):
             board.close(socket, 1001, "the server stops", now)
+        board.timers.clear()
 
     def websocket_opened(self, link: int, path: str, now: float) -> None:
         """Take an accepted WebSocket; ``path`` is its request target, such as ``/?v=8``.

@@ -90,6 +90,7 @@ class Room:
     def __init__(self, server_id: int, channel_id: int | None) -> None:
         self.server_id = server_id
         self.channel_id = channel_id
+        self.other_channels: set[int] = set()  #: what it is not, while its id is not known
         self.members: dict[int, Session] = {}  #: by user id
 
 

@@ -200,7 +200,7 @@ class Switchboard:
             if channel_id is None or room.channel_id == channel_id:
                 return room
         for room in rooms:
-            if room.channel_id is None:
+            if room.channel_id is None and channel_id not in room.other_channels:
                 room.channel_id = channel_id  # now somebody knew it
                 return room
         room = Room(server_id, channel_id)

@@ -64,6 +64,13 @@ class Timers:
             else:
                 heapq.heappush(self._heap, entry)
 
+    def clear(self) -> None:
+        """Forget all callbacks."""
+        for _, _, timer in self._heap:
+            timer.callback = None
+        self._heap.clear()
+        self._cancelled = 0
+
     def forget(self) -> None:
         """Count one cancelled timer."""
         self._cancelled += 1
