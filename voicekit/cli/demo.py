@@ -9,7 +9,7 @@ import typer
 
 from ..codes import SILENCE_FRAME
 from ..config import Config
-from ..connection import SILENCE_FRAMES
+from ..talk_spurt import SILENCE_FRAMES
 from ..media import Recorder, Source, Track, open_sample, open_source, read_opus_packets
 from ..server import ServerConfig, VoiceServer
 from ..server_info import VoiceServerInfo
