@@ -10,7 +10,6 @@ import msgspec
 __all__ = [
     "CloseUdp",
     "CloseWebSocket",
-    "GatewayOutput",
     "OpenUdp",
     "OpenWebSocket",
     "Output",
@@ -81,5 +80,4 @@ class CloseUdp(_Output, frozen=True, gc=False):
     """Close the UDP socket."""
 
 
-GatewayOutput = OpenWebSocket | SendText | SendBinary | CloseWebSocket
-Output = GatewayOutput | OpenUdp | SendDatagram | CloseUdp
+Output = OpenWebSocket | SendText | SendBinary | CloseWebSocket | OpenUdp | SendDatagram | CloseUdp

@@ -431,7 +431,7 @@ def test_jitter_delays_by_timers() -> None:
     assert listener.heard() == []
     world.run(0.12)
     assert len(listener.heard()) == 1
-    assert world.server.next_timeout() == pytest.approx(100.0 + 27.5)  # but heartbeats
+    assert world.server.next_timeout() == pytest.approx(100.0 + 3 * 13.75)  # but heartbeats
 
 
 def test_duplicates_and_reordering_reach_the_client() -> None:

@@ -81,13 +81,12 @@ def _cpu() -> Finding:
 
 
 def _libsodium() -> Finding:
-    from .._crypto import MODES, TransportCipher, available_modes
+    from .._crypto import MODES, available_modes, backend_of
 
     found = _version_of("PyNaCl")
     modes = available_modes()
     if MODES[0] in modes:
-        backend = TransportCipher(MODES[0], bytes(32)).backend
-        return Finding("libsodium", True, found, f"AES-256-GCM ({backend}) and XChaCha20")
+        return Finding("libsodium", True, found, f"AES-256-GCM ({backend_of(MODES[0])}), XChaCha20")
     return Finding(
         "libsodium",
         True,

@@ -14,7 +14,6 @@ from ..server import ServerConfig, VoiceServer, parse_fault
 from ..trio import serve as run_server
 from .options import Json, Mode, modes_of
 from .report import Report
-from .running import run
 
 __all__ = ["serve"]
 
@@ -62,7 +61,7 @@ def serve(
         faults=tuple(faults),
     )
     server = VoiceServer(config, random=random.SystemRandom())
-    run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
+    trio.run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
 
 
 async def _serve(

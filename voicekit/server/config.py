@@ -32,8 +32,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     #: What Hello asks for. Discord says 13.75 or 41.25.
     heartbeat_interval: float = 13.75
-    #: Intervals without a heartbeat after which a session has timed out (close 4009).
-    missed_heartbeats: float = 2.0
+    #: Intervals without a heartbeat after which a session has timed out (close 4009). A
+    #: client knows of a dead socket after two, and then still has to dial and resume.
+    missed_heartbeats: float = 3.0
     #: How long a session outlives its socket: a client backs off up to 10 s per try.
     resume_window: float = 60.0
     #: Numbered messages kept for a resume. A full one missed its call for minutes.

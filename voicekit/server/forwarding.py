@@ -163,21 +163,21 @@ class Forwarding:
     ) -> None:
         """Judge authentic media, and pass on what deserves it."""
         content, key = opened
-        if isinstance(content, RtpPacket):
-            reason = session.judge.judge(content, data, key.nonces, now)
-        else:
+        if isinstance(content, bytes):
             reason = _judge_rtcp(session, content, data, key)
+        else:
+            reason = session.judge.judge(content, data, key.nonces, now)
         if reason is not None and reason not in FORWARDED:
             session.judge.count(reason)  # neither does a replayed packet tell an address
             return
         self._board.bind(session, address)
-        if isinstance(content, RtpPacket):
+        if not isinstance(content, bytes):
             self._pass_gate(session, content, reason, now)
-        else:
-            session.judge.rtcp_valid += 1
-            if self._board.config.forward_rtcp:
-                for member in session.others:
-                    self.send_rtcp(member, content, now)
+            return
+        session.judge.rtcp_valid += 1
+        if self._board.config.forward_rtcp:
+            for member in session.others:
+                self.send_rtcp(member, content, now)
 
     # -- speaking ---------------------------------------------------------------
 

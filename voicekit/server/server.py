@@ -99,9 +99,7 @@ class VoiceServer:
     def websocket_closed(self, link: int, code: int | None, now: float) -> None:
         """Take note that a WebSocket is closed; ``code`` None: without a close frame."""
         socket = self._board.sockets.get(link)
-        if socket is None:
-            self._board.late_inputs += 1
-        else:
+        if socket is not None:  # else the server closed it
             self._board.lost(socket, code, now)
 
     def receive_datagram(
@@ -132,8 +130,12 @@ class VoiceServer:
         return outputs.popleft() if outputs else None
 
     def stats(self) -> list[SessionStats]:
-        """Return an account of every session, those over first (the newest of them)."""
-        running = [session.stats() for session in self._board.sessions.values()]
+        """Return an account of every session, those over first (the newest of them).
+
+        May be called from any thread.
+        """
+        # The tuple is made in one go: other threads may add sessions meanwhile.
+        running = [session.stats() for session in tuple(self._board.sessions.values())]
         return [*self._board.ended, *running]
 
     def server_stats(self) -> ServerStats:
@@ -143,7 +145,7 @@ class VoiceServer:
             sessions=len(board.sessions),
             strangers=board.strangers,
             messages_bad=dict(board.messages_bad),
-            datagrams_dropped={str(reason): n for reason, n in board.datagrams_dropped.items()},
+            datagrams_dropped={str(why): n for why, n in dict(board.datagrams_dropped).items()},
             sockets_refused=board.sockets_refused,
             late_inputs=board.late_inputs,
         )

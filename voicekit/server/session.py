@@ -191,7 +191,7 @@ class Session:
             mode=None if self.key is None else self.key.mode,
             dave_version=0,
             packets_valid=self.judge.valid,
-            packets_bad={str(reason): n for reason, n in self.judge.bad.items()},
+            packets_bad={str(reason): n for reason, n in dict(self.judge.bad).items()},
             packets_missing=self.judge.missing,
             packets_reordered=self.judge.reordered,
             rtcp_valid=self.judge.rtcp_valid,

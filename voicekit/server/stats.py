@@ -40,4 +40,4 @@ class ServerStats(msgspec.Struct, frozen=True, kw_only=True):
     messages_bad: dict[str, int]  #: of sockets without a session, by reason
     datagrams_dropped: dict[str, int]  #: of unknown sources, by reason
     sockets_refused: int
-    late_inputs: int  #: for links that were closed before
+    late_inputs: int  #: messages of sockets that were closed before
