@@ -69,6 +69,8 @@ def room_of(module: str) -> str:
     parts = module.split(".")
     if module == "voicekit.testing.plugin":
         return "plugin"
+    if module == "voicekit.__main__":
+        return "cli"
     return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "core"
 
 

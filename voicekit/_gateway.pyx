@@ -292,8 +292,7 @@ cdef class Gateway:
                 self._waiting_code = None
                 self._queue.append(WaitingForUpdate(None, "the voice server went away"))
         elif cause is GatewayInput.EXPECTED_LEAVE:
-            self._move(cause, now)
-            self._timers[UPDATE_TIMER] = now + self._config.update_timeout
+            self._move(cause, now)  # which allows the host as long again for the join
         elif cause is GatewayInput.REMOVED:
             code = self._waiting_code if self._state is AWAITING_UPDATE else None
             why = "out of the channel: kicked, or the host left"
@@ -411,12 +410,10 @@ cdef class Gateway:
         return 0
 
     cdef bint _move(self, object cause, double now) except -1:
-        """Walk one row of the table; False where there is none."""
+        """Walk one row of the table, to the same state too; False where there is none."""
         state = TRANSITIONS.get((self._state, cause))
         if state is None:
             return False
-        if state is self._state:
-            return True
         self._state = state
         if state not in LINKED_STATES:
             self._close_link(LEAVE)

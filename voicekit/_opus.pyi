@@ -1,6 +1,6 @@
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, Self, TypeAlias
 
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 from .opus_error import OpusError as OpusError
 from .opus_library import OpusLibrary

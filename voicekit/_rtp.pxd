@@ -3,7 +3,6 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, int32_t
 
 from ._crypto cimport TransportCipher
-from ._opus_toc cimport opus_duration_c
 from ._wire cimport store_be16, store_be32
 
 
@@ -12,7 +11,6 @@ cdef enum:
     RTCP_HEADER = 8         # what rtpsize modes leave clear of RTCP
     OPUS = 120              # the payload type of audio
     NO_EXTENSION = -1       # PacketView.extension_profile without the X bit
-    DISCOVERY_SIZE = 74
     KEEPALIVE_SIZE = 8
 
 

@@ -15,15 +15,15 @@ RFC 3550 §5.1, and what Discord's rtpsize modes do with it:
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+    |
     |     X: extension profile      |    X: its length in words     |    |
     +=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+   ---
-    |                X: extension body (RFC 8285)                   |    |
+    |                 X: extension body (RFC 8285)                  |    |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+  encrypted,
     |                           payload                             |  authenticated
     |                               +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+    |
     |                               | P: padding    | padding count |    |
     +=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+   ---
-    |                    authentication tag (16 bytes)              |
+    |                 authentication tag (16 bytes)                 |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |                   nonce counter (4 bytes)                     |
+    |                    nonce counter (4 bytes)                    |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 Unlike SRTP with RFC 6904, the extension's preamble is clear and its body is not.

@@ -20,13 +20,12 @@ from typing import Self
 from ._crypto import choose_mode
 from ._frame import AudioFrame
 from ._gateway import Gateway, GatewayState
-from ._rtp import build_keepalive
 from ._session import RtpSession
 from .codes import SILENCE_FRAME, DropReason, SpeakingFlags
 from .config import Config
 from .dave import DaveSession, Passthrough
-from .discovery import Discovered, DiscoveryFailed, IpDiscovery
-from .errors import ConnectFailed, LocalProtocolError, ModeUnavailable
+from .discovery import Discovered
+from .errors import LocalProtocolError, ModeUnavailable
 from .events import (
     AudioStopped,
     Closed,
@@ -36,18 +35,15 @@ from .events import (
     SessionResumed,
     VideoChanged,
 )
-from .gateway_events import GatewayDescribed, GatewayMessage, GatewayReady
+from .gateway_events import GatewayDescribed, GatewayEvent, GatewayMessage, GatewayReady
+from .media_path import MediaPath, PathFailed, PathOutput
 from .messages import BINARY_OPS, ClientDisconnect, ClientsConnect, Speaking
-from .outputs import CloseUdp, OpenUdp, Output, SendDatagram
+from .outputs import GatewayOutput, Output, SendDatagram
 from .server_info import VoiceServerInfo
 from .stats import ConnectionStats
+from .talk_spurt import TalkSpurt
 
 __all__ = ["VoiceConnection"]
-
-#: Frames of silence that end a talk spurt, and their distance in seconds.
-#: https://discord.com/developers/docs/topics/voice-connections#voice-data-interpolation
-SILENCE_FRAMES = 5
-FRAME_SECONDS = 0.02
 
 
 class VoiceConnection:
@@ -83,26 +79,14 @@ class VoiceConnection:
         self._timer_lateness = 0.0
         self._ignored_links = 0
 
+        self._path = MediaPath(self._config)
+        self._talk = TalkSpurt()
         self._channel_id = info.channel_id
-        self._ready: GatewayReady | None = None  # the server's UDP address, while it lives
+        self._has_media = False  # from Ready on, as long as the session lives
         self._mode = ""
         self._described: GatewayDescribed | None = None
-
-        self._udp_link = 0
-        self._udp_open = False
-        self._udp_failures = 0
-        self._udp_retry_at: float | None = None
-        self._discovery: IpDiscovery | None = None
         self._address = ("", 0)
-        self._keepalive_at: float | None = None
-        self._keepalives = 0
         self._rtcp_at: float | None = None
-
-        self._speaking = SpeakingFlags.NONE  # what we want to be shown as
-        self._speaking_announced: SpeakingFlags | None = None  # what this session was told
-        self._silence_left = 0
-        self._silence_at: float | None = None
-        self._next_frame_at = 0.0  # when the frame after the last one is due
 
     def __repr__(self) -> str:
         return f"<VoiceConnection {self._info!r} {self._gateway.state.name}>"
@@ -122,7 +106,7 @@ class VoiceConnection:
     @property
     def is_ready(self) -> bool:
         """Whether audio sent now goes out: a key and an open UDP socket are there."""
-        return self._described is not None and self._udp_open and self._discovery is None
+        return self._described is not None and self._path.is_usable
 
     @property
     def is_closed(self) -> bool:
@@ -199,11 +183,9 @@ class VoiceConnection:
         times = (
             self._gateway.next_timeout(),
             self._rtp.next_timeout(),
-            self._discovery.next_timeout() if self._discovery is not None else None,
-            self._udp_retry_at,
-            self._keepalive_at,
+            self._path.next_timeout(),
+            self._talk.next_timeout(),
             self._rtcp_at,
-            self._silence_at,
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -216,16 +198,12 @@ class VoiceConnection:
             self._timer_lateness = max(self._timer_lateness, now - due)
             self._gateway.handle_timeout(now)
             self._rtp.handle_timeout(now)
-            if self._discovery is not None:
-                self._discovery.handle_timeout(now)
-            if self._udp_retry_at is not None and now >= self._udp_retry_at:
-                self._open_udp()
-            if self._keepalive_at is not None and now >= self._keepalive_at:
-                self._send_keepalive(now)
+            self._path.handle_timeout(now)
             if self._rtcp_at is not None and now >= self._rtcp_at:
                 self._send_rtcp(now)
-            if self._silence_at is not None and now >= self._silence_at:
-                self._send_silence(now)
+            silence_at = self._talk.next_timeout()
+            if silence_at is not None and now >= silence_at:
+                self._send_silence(silence_at, now)
 
     # -- the host ---------------------------------------------------------------
 
@@ -285,37 +263,21 @@ class VoiceConnection:
     def udp_opened(self, link: int, now: float) -> None:
         """Say that the socket asked for by ``OpenUdp(link)`` is open and connected."""
         with self._mutation(now):
-            awaited = self._ready is not None and not self._udp_open and self._udp_retry_at is None
-            if link != self._udp_link or not awaited:
+            if not self._path.opened(link, now):
                 self._ignored_links += 1
-                return
-            self._udp_open = True
-            self._discovery = IpDiscovery(self._rtp.ssrc, self._config)
-            self._discovery.start(now)
 
     def udp_failed(self, link: int, why: str, now: float) -> None:
         """Say that it could not be opened, or that it broke. A lost datagram is no failure."""
         with self._mutation(now):
-            if link != self._udp_link or self._ready is None:
+            if not self._path.failed(link, why, now):
                 self._ignored_links += 1
-                return
-            self._udp_open = False
-            self._discovery = None
-            self._keepalive_at = None
-            self._udp_failures += 1
-            if self._udp_failures >= self._config.max_attempts:
-                sentence = f"no UDP socket could be opened to the voice server: {why}"
-                self._gateway.fail(ConnectFailed(sentence, "udp", self._udp_failures), now)
-                return
-            pause = self._config.backoff_min * 2 ** (self._udp_failures - 1)
-            self._udp_retry_at = now + min(pause, self._config.backoff_max)
 
     def receive_datagram(self, link: int, data: bytes, now: float) -> None:
         """Take one datagram. Whatever it holds, it raises nothing and ends nothing."""
         with self._mutation(now):
-            if link != self._udp_link or not self._udp_open:
+            if link != self._path.link or not self._path.is_open:
                 self._drop(DropReason.STALE_LINK, len(data))
-            elif self._discovery is None or not self._discovery.receive_datagram(data, now):
+            elif self._path.is_usable or not self._path.receive_datagram(data, now):
                 frame = self._rtp.receive(data, now)
                 if frame is not None:
                     self._put(frame)
@@ -328,7 +290,7 @@ class VoiceConnection:
         if not self._busy.acquire(blocking=False):
             raise _entered_twice()
         try:
-            if self._discovery is not None and self._discovery.receive_datagram(data, now):
+            if not self._path.is_usable and self._path.receive_datagram(data, now):
                 self._collect(now)
                 return None
             frame = self._rtp.receive(data, now)
@@ -348,7 +310,7 @@ class VoiceConnection:
         with self._mutation(now):
             datagram = self._seal(opus, now)
             if datagram is not None:
-                self._put(SendDatagram(self._udp_link, datagram))
+                self._put(SendDatagram(self._path.link, datagram))
             return datagram is not None
 
     def seal_audio(self, opus: bytes, now: float) -> bytes | None:
@@ -359,9 +321,9 @@ class VoiceConnection:
         if not self._busy.acquire(blocking=False):
             raise _entered_twice()
         try:
-            announced = self._speaking_announced
+            announced = self._talk.announced
             datagram = self._seal(opus, now)
-            if datagram is None or announced is not self._speaking_announced:
+            if datagram is None or announced is not self._talk.announced:
                 self._collect(now)
             return datagram
         finally:
@@ -373,112 +335,79 @@ class VoiceConnection:
         `AudioStopped` tells when it is done, at once where nothing was being sent.
         """
         with self._mutation(now):
-            if not self._speaking or not self.is_ready:
+            if self._talk.wanted and self.is_ready:
+                self._talk.end(now)
+            else:
                 self._end_of_silence(now)
-            elif self._silence_at is None:
-                self._silence_left = SILENCE_FRAMES
-                self._silence_at = max(now, self._next_frame_at)
 
     def set_speaking(self, flags: int, now: float) -> None:
         """Show ourselves as speaking (`SpeakingFlags`), or not (0)."""
         with self._mutation(now):
-            self._speaking = SpeakingFlags(flags)
+            self._talk.wanted = SpeakingFlags(flags)
             self._announce_speaking(now)
 
     # -- parts: what each has to say ------------------------------------------------
 
     def _collect(self, now: float) -> None:
-        """Move outputs and events of the parts to the queue, acting on what is ours."""
-        gateway, rtp = self._gateway, self._rtp
-        self._collect_gateway(now)
-        if self._ready is not None and gateway.ssrc is None:
-            self._drop_session()
-        while (event := rtp.poll()) is not None:
+        """Move outputs and events of the parts to the queue, acting on what is ours.
+
+        Acting on one part's word can make another speak, hence the outer loop; it ends
+        since each message that came in moves each part at most once.
+        """
+        gateway, path = self._gateway, self._path
+        spoke = True
+        while spoke:
+            self._drain_gateway(now)
+            if self._has_media and gateway.ssrc is None:
+                self._drop_session()
+            while (found := path.poll()) is not None:
+                self._take_from_path(found, now)
+            if gateway.state is GatewayState.OPEN:
+                while (message := self._dave.poll()) is not None:
+                    self._send_dave(*message, now)
+            spoke = self._drain_gateway(now)
+        while (event := self._rtp.poll()) is not None:
             self._put(event)
-        while self._discovery is not None and (found := self._discovery.poll()) is not None:
-            self._handle_discovery(found, now)
-        if gateway.state is GatewayState.OPEN:
-            while (message := self._dave.poll()) is not None:
-                self._send_dave(*message, now)
-        self._collect_gateway(now)  # what discovery and DAVE have given it to say
 
-    def _collect_gateway(self, now: float) -> None:
-        gateway, rtp = self._gateway, self._rtp
-        while (item := gateway.poll()) is not None:
-            match item:
-                case GatewayReady():
-                    self._handle_ready(item, now)
-                case GatewayDescribed():
-                    self._handle_described(item, now)
-                case GatewayMessage(op, data):
-                    self._handle_message(op, data, now)
-                case SessionResumed():
-                    self._speaking_announced = None  # servers may have forgotten it
-                    if self._speaking:
-                        self._announce_speaking(now)
-                    self._put(item)
-                case VideoChanged(user_id, audio_ssrc) if audio_ssrc:
-                    rtp.map_ssrc(audio_ssrc, user_id, now)
-                    self._put(item)
-                case Closed():
-                    self._drop_session()
-                    self._put(item)
-                case _:
-                    self._put(item)
+    def _drain_gateway(self, now: float) -> bool:
+        spoke = False
+        while (item := self._gateway.poll()) is not None:
+            self._take_from_gateway(item, now)
+            spoke = True
+        return spoke
 
-    def _handle_ready(self, ready: GatewayReady, now: float) -> None:
-        self._drop_session()
-        try:
-            self._mode = choose_mode(ready.modes, self._config.modes)
-        except ModeUnavailable as error:
-            self._gateway.fail(error, now)
-            return
-        self._ready = ready
-        self._udp_failures = 0
-        self._rtp.reset(ready.ssrc)
-        self._open_udp()
+    def _take_from_gateway(self, item: GatewayOutput | GatewayEvent, now: float) -> None:
+        match item:
+            case GatewayReady():
+                self._begin_session(item, now)
+                return
+            case GatewayDescribed():
+                self._use_key(item, now)
+                return
+            case GatewayMessage(op, data):
+                self._take_message(op, data, now)
+                return
+            case SessionResumed():
+                self._talk.announced = None  # servers may have forgotten it
+                self._announce_speaking(now)
+            case VideoChanged(user_id, audio_ssrc) if audio_ssrc:
+                self._rtp.map_ssrc(audio_ssrc, user_id, now)
+            case Closed():
+                self._drop_session()
+        self._put(item)
 
-    def _handle_discovery(self, found: bytes | Discovered | DiscoveryFailed, now: float) -> None:
-        match found:
+    def _take_from_path(self, item: PathOutput, now: float) -> None:
+        match item:
             case Discovered(address, port):
-                self._discovery = None
                 self._address = (address, port)
                 if self._gateway.state in _SELECTING:
                     self._gateway.select_protocol(address, port, self._mode, now)
-            case DiscoveryFailed(attempts):
-                self._discovery = None
-                sentence = (
-                    f"no answer over UDP after {attempts} tries:"
-                    " a firewall between here and the voice server blocks UDP"
-                )
-                self._gateway.fail(ConnectFailed(sentence, "udp_discovery", attempts), now)
+            case PathFailed(error):
+                self._gateway.fail(error, now)
             case _:
-                self._put(SendDatagram(self._udp_link, found))
+                self._put(item)
 
-    def _handle_described(self, described: GatewayDescribed, now: float) -> None:
-        renewed = self._described is not None  # the same session, with another mode or key
-        self._described = described
-        self._rtp.set_key(described.mode, described.secret_key)
-        if not renewed:
-            self._dave.session_described(
-                described.dave_version, self._channel_id, self._info.user_id, now
-            )
-        self._put(
-            SessionReady(self._rtp.ssrc, described.mode, described.dave_version, *self._address)
-        )
-        self._send_keepalive(now)
-        if self._config.rtcp:
-            self._rtcp_at = now + self._config.rtcp_interval
-        if self._config.receive_only:
-            # Servers send nothing to those that never sent anything.
-            self._speaking = self._config.speaking_flags
-            self._silence_left = SILENCE_FRAMES
-            self._silence_at = now
-            self._announce_speaking(now)
-        elif self._speaking:
-            self._announce_speaking(now)
-
-    def _handle_message(self, op: int, data: object, now: float) -> None:
+    def _take_message(self, op: int, data: object, now: float) -> None:
         match data:
             case Speaking(speaking=flags, ssrc=ssrc, user_id=user_id) if user_id is not None:
                 self._rtp.speaking(ssrc, int(user_id), flags, now)
@@ -499,96 +428,96 @@ class VoiceConnection:
         else:
             self._gateway.send(op, payload, now)
 
-    # -- UDP, keepalives, RTCP --------------------------------------------------------
+    # -- the media session ------------------------------------------------------------
 
-    def _open_udp(self) -> None:
-        assert self._ready is not None
-        self._udp_retry_at = None
-        self._udp_open = False
-        if self._udp_link and self._udp_failures:
-            self._put(CloseUdp(self._udp_link))
-        self._udp_link += 1
-        self._put(OpenUdp(self._udp_link, self._ready.ip, self._ready.port))
+    def _begin_session(self, ready: GatewayReady, now: float) -> None:
+        self._drop_session()
+        try:
+            self._mode = choose_mode(ready.modes, self._config.modes)
+        except ModeUnavailable as error:
+            self._gateway.fail(error, now)
+            return
+        self._has_media = True
+        self._rtp.reset(ready.ssrc)
+        self._path.open(ready.ssrc, ready.ip, ready.port)
+
+    def _use_key(self, described: GatewayDescribed, now: float) -> None:
+        renewed = self._described is not None  # the same session, with another mode or key
+        self._described = described
+        self._rtp.set_key(described.mode, described.secret_key)
+        if not renewed:
+            self._dave.session_described(
+                described.dave_version, self._channel_id, self._info.user_id, now
+            )
+        ssrc, version = self._rtp.ssrc, described.dave_version
+        self._put(SessionReady(ssrc, described.mode, version, *self._address))
+        self._path.keep_alive(now)
+        if self._config.rtcp:
+            self._rtcp_at = now + self._config.rtcp_interval
+        if self._config.receive_only:
+            # Servers send nothing to those that never sent anything.
+            self._talk.wanted = self._config.speaking_flags
+            self._talk.end(now)
+        self._announce_speaking(now)
 
     def _drop_session(self) -> None:
         """Forget the media session: its key, socket and timers. Idempotent."""
-        if self._ready is None:
-            return
-        self._ready = None
-        self._described = None
-        self._rtp.close()
-        self._discovery = None
-        self._udp_open = False
-        self._udp_retry_at = self._keepalive_at = self._rtcp_at = None
-        self._put(CloseUdp(self._udp_link))
-        self._speaking_announced = None
-        if self._silence_at is not None:
-            self._silence_at = None
-            self._speaking = SpeakingFlags.NONE
-            self._put(AudioStopped())
-
-    def _send_keepalive(self, now: float) -> None:
-        self._put(SendDatagram(self._udp_link, build_keepalive(self._keepalives)))
-        self._keepalives = self._keepalives + 1 & 0xFFFF_FFFF
-        self._keepalive_at = now + self._config.keepalive_interval
+        if self._has_media:
+            self._has_media = False
+            self._described = None
+            self._rtcp_at = None
+            self._rtp.close()
+            self._path.close()
+            if self._talk.drop():
+                self._put(AudioStopped())
 
     def _send_rtcp(self, now: float) -> None:
         report = self._rtp.build_report(now)
         if report is not None and self.is_ready:
-            self._put(SendDatagram(self._udp_link, report))
+            self._put(SendDatagram(self._path.link, report))
         self._rtcp_at = now + self._config.rtcp_interval
 
     # -- sending audio ------------------------------------------------------------------
 
     def _seal(self, opus: bytes, now: float) -> bytes | None:
+        talk = self._talk
         if not self.is_ready:
             self._drop(DropReason.NOT_READY, len(opus))
             return None
-        if not self._speaking:
-            self._speaking = self._config.speaking_flags
-        if self._speaking_announced != self._speaking:
+        if not talk.wanted:
+            talk.wanted = self._config.speaking_flags
+        if talk.announced != talk.wanted:
             self._announce_speaking(now)
-            self._collect_gateway(now)  # so that Speaking is polled before the audio
-            if not self._speaking_announced:
+            if not talk.announced:
                 # No WebSocket to announce it on: audio before Speaking would be lost anyway.
                 self._drop(DropReason.NOT_READY, len(opus))
                 return None
         datagram = self._rtp.seal_audio(opus, now)
         if datagram is None and self._rtp.is_exhausted:
             self._gateway.renegotiate("every nonce of the transport key is used", now)
-        self._silence_at = None  # audio again: what was left of the silence is not needed
-        self._next_frame_at = now + FRAME_SECONDS
+        talk.audio_sent(now)
         return datagram
 
-    def _send_silence(self, now: float) -> None:
-        """Send one of the five frames; late ones move the rest back, they never burst."""
-        due, left = self._silence_at, self._silence_left - 1
-        assert due is not None
+    def _send_silence(self, due: float, now: float) -> None:
         datagram = self._seal(SILENCE_FRAME, now)
         if datagram is not None:
-            self._put(SendDatagram(self._udp_link, datagram))
-        if left:
-            self._silence_left = left
-            self._silence_at = max(due + FRAME_SECONDS, now + FRAME_SECONDS / 2)
-        else:
+            self._put(SendDatagram(self._path.link, datagram))
+        if not self._talk.silence_sent(due, now):
             self._end_of_silence(now)
 
     def _end_of_silence(self, now: float) -> None:
-        self._silence_at = None
-        if self._speaking or self._speaking_announced:
-            self._speaking = SpeakingFlags.NONE
-            self._announce_speaking(now)
+        self._talk.wanted = SpeakingFlags.NONE
+        self._announce_speaking(now)
         self._put(AudioStopped())
 
     def _announce_speaking(self, now: float) -> None:
         """Send op 5 if there is a session to send it in and it says something new."""
-        if (
-            self._gateway.state is GatewayState.OPEN
-            and self._described is not None
-            and self._speaking_announced != self._speaking
-        ):
-            self._gateway.set_speaking(self._speaking, now)
-            self._speaking_announced = self._speaking
+        talk = self._talk
+        open_session = self._gateway.state is GatewayState.OPEN and self._described is not None
+        if open_session and not talk.is_announced:
+            self._gateway.set_speaking(talk.wanted, now)
+            talk.announced = talk.wanted
+            self._drain_gateway(now)  # so that it is polled before the audio it announces
 
     # -- the queue ------------------------------------------------------------------------
 

@@ -68,9 +68,10 @@ def parse_request(data: Buffer) -> int | None:
 
     Address and port are not looked at: what clients leave in there varies.
     """
-    if len(data) != _LAYOUT.size:
+    try:
+        kind, length, ssrc, _, _ = _LAYOUT.unpack(data)
+    except struct.error:  # not 74 bytes
         return None
-    kind, length, ssrc, _, _ = _LAYOUT.unpack(data)
     return ssrc if (kind, length) == (_REQUEST, _LENGTH) else None
 
 
@@ -80,9 +81,10 @@ def parse_reply(data: Buffer, ssrc: int) -> tuple[str, int] | None:
     Strict, since anybody may send us datagrams: exact size, type and length, our own
     ``ssrc``, a valid address with a NUL behind it, and a port other than 0.
     """
-    if len(data) != _LAYOUT.size:
+    try:
+        kind, length, their_ssrc, text, port = _LAYOUT.unpack(data)
+    except struct.error:  # not 74 bytes
         return None
-    kind, length, their_ssrc, text, port = _LAYOUT.unpack(data)
     if (kind, length, their_ssrc) != (_REPLY, _LENGTH, ssrc) or port == 0:
         return None
     text, nul, _ = text.partition(b"\0")

@@ -10,6 +10,7 @@ import msgspec
 __all__ = [
     "CloseUdp",
     "CloseWebSocket",
+    "GatewayOutput",
     "OpenUdp",
     "OpenWebSocket",
     "Output",
@@ -80,4 +81,5 @@ class CloseUdp(_Output, frozen=True, gc=False):
     """Close the UDP socket."""
 
 
-Output = OpenWebSocket | SendText | SendBinary | CloseWebSocket | OpenUdp | SendDatagram | CloseUdp
+GatewayOutput = OpenWebSocket | SendText | SendBinary | CloseWebSocket
+Output = GatewayOutput | OpenUdp | SendDatagram | CloseUdp

@@ -1,6 +1,6 @@
 """RTCP packets, as values: RFC 3550 §6, feedback of RFC 4585.
 
-`voicekit._rtcp` reads and writes them. Numbers are as on the wire; properties translate.
+`voicekit._rtcp` reads and writes them. All numbers are as on the wire.
 """
 
 import msgspec

@@ -9,14 +9,15 @@ import typer
 
 from ..codes import SILENCE_FRAME
 from ..config import Config
-from ..connection import SILENCE_FRAMES
 from ..media import Recorder, Source, Track, open_sample, open_source, read_opus_packets
-from ..server import ServerConfig, VoiceServer
+from ..server import ServerConfig, SessionStats, VoiceServer
 from ..server_info import VoiceServerInfo
+from ..talk_spurt import SILENCE_FRAMES
 from ..trio import Voice, connect
 from ..trio import serve as run_server
 from .options import Json
 from .report import Report
+from .running import run
 
 __all__ = ["demo"]
 
@@ -58,7 +59,7 @@ def demo(
     """Start a server, play a file from one client, record it with another, compare."""
     source = Tapped(open_sample() if file is None else open_source(file))
     name = "the bundled tune" if file is None else str(file)
-    if not trio.run(_demo, source, name, out, Report(json)):
+    if not run(_demo, source, name, out, Report(json)):
         raise typer.Exit(1)
 
 
@@ -85,8 +86,7 @@ async def _demo(source: Tapped, name: str, out: Path, report: Report) -> bool:
     finally:
         source.close()
         tracks = recorder.close()
-    sessions = [msgspec.to_builtins(session) for session in server.stats()]
-    return _judge(source, tracks, lost, mode, sessions, report)
+    return _judge(source, tracks, lost, mode, server.stats(), report)
 
 
 async def _call(
@@ -99,10 +99,10 @@ async def _call(
     )
     how = "its Opus packets untouched" if source.passthrough else "encoded to Opus"
     report.event("playing", f"playing    {name}, {how}", passthrough=source.passthrough)
-    received = 0
-
     async with trio.open_nursery() as nursery:
-        finished = trio.Event()
+        everything = trio.Event()
+        expected: int | None = None  # not known before the source has ended
+        received = 0
 
         async def listen() -> None:
             nonlocal received
@@ -110,17 +110,16 @@ async def _call(
                 if frame.user_id == PLAYER:
                     recorder.write(frame)
                     received += 1
-                    if finished.is_set() and received >= len(source.frames) + SILENCE_FRAMES:
-                        break
-            nursery.cancel_scope.cancel()
+                if received == expected:
+                    everything.set()
 
         nursery.start_soon(listen)
         with report.progress("playing", source.duration) as bar:
             await mouth.play(source, progress=bar.update)
-        finished.set()
-        with trio.move_on_after(PATIENCE):
-            while received < len(source.frames) + SILENCE_FRAMES:
-                await trio.sleep(0.01)
+        expected = len(source.frames) + SILENCE_FRAMES
+        if received < expected:
+            with trio.move_on_after(PATIENCE):
+                await everything.wait()
         nursery.cancel_scope.cancel()
 
 
@@ -129,13 +128,13 @@ def _judge(
     tracks: list[Track],
     lost: int,
     mode: str | None,
-    sessions: list[dict[str, object]],
+    sessions: list[SessionStats],
     report: Report,
 ) -> bool:
     sent = source.frames + [SILENCE_FRAME] * SILENCE_FRAMES
     recorded = read_opus_packets(tracks[0].path) if tracks else []
     equal = recorded == sent
-    bad = sum(sum(session["packets_bad"].values()) for session in sessions)  # type: ignore[attr-defined]
+    bad = sum(sum(session.packets_bad.values()) for session in sessions)
     ok = equal and not lost and not bad
     report.event(
         "done",
@@ -152,8 +151,8 @@ def _judge(
                     else "DIFFERS from what was sent"
                 ),
                 "",
-                "Next: `voicekit serve` runs such a server for your own tests, `voicekit play` and",
-                "`voicekit record` join any voice server, `voicekit doctor` shows what is installed.",
+                "Next: `voicekit serve` runs such a server for your own tests, `voicekit play`",
+                "and `voicekit record` join any, `voicekit doctor` shows what is installed.",
             )
         ),
         ok=ok,
@@ -164,7 +163,7 @@ def _judge(
         identical=equal,
         mode=mode,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
-        server=sessions,
+        server=[msgspec.to_builtins(session) for session in sessions],
     )
     return ok
 

@@ -81,12 +81,13 @@ def _cpu() -> Finding:
 
 
 def _libsodium() -> Finding:
-    from .._crypto import MODES, available_modes, backend_of
+    from .._crypto import MODES, TransportCipher, available_modes
 
     found = _version_of("PyNaCl")
     modes = available_modes()
     if MODES[0] in modes:
-        return Finding("libsodium", True, found, f"AES-256-GCM ({backend_of(MODES[0])}), XChaCha20")
+        backend = TransportCipher(MODES[0], bytes(32)).backend
+        return Finding("libsodium", True, found, f"AES-256-GCM ({backend}) and XChaCha20")
     return Finding(
         "libsodium",
         True,

@@ -28,6 +28,7 @@ from .options import (
     tls_context,
 )
 from .report import Report
+from .running import run
 
 __all__ = ["play"]
 
@@ -56,9 +57,10 @@ def play(
     config = Config(modes=modes_of(mode))
     context = tls_context(ca_file)
     # Open all of them first: a typing mistake should not show after an hour of music.
-    sources = [open_source(path, bitrate=bitrate * 1000, volume=volume) for path in files]
-    report = Report(json)
-    code = trio.run(_play, info, config, context, list(zip(files, sources, strict=True)), report)
+    sources: list[tuple[Path, Source]] = [
+        (path, open_source(path, bitrate=bitrate * 1000, volume=volume)) for path in files
+    ]
+    code = run(_play, info, config, context, sources, Report(json))
     if code:
         raise typer.Exit(code)
 

@@ -29,6 +29,7 @@ from .options import (
     tls_context,
 )
 from .report import Report
+from .running import run
 
 __all__ = ["record", "track_sentence"]
 
@@ -56,7 +57,7 @@ def record(
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
     config = Config(modes=modes_of(mode), receive_only=True)
     recorder = Recorder(directory, file_format)
-    code = trio.run(_record, info, config, tls_context(ca_file), recorder, seconds, Report(json))
+    code = run(_record, info, config, tls_context(ca_file), recorder, seconds, Report(json))
     if code:
         raise typer.Exit(code)
 

@@ -14,6 +14,7 @@ from ..server import ServerConfig, VoiceServer, parse_fault
 from ..trio import serve as run_server
 from .options import Json, Mode, modes_of
 from .report import Report
+from .running import run
 
 __all__ = ["serve"]
 
@@ -61,7 +62,7 @@ def serve(
         faults=tuple(faults),
     )
     server = VoiceServer(config, random=random.SystemRandom())
-    trio.run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
+    run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
 
 
 async def _serve(

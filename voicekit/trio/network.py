@@ -2,6 +2,8 @@
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import trio
@@ -66,18 +68,29 @@ class Network:
         """Listen on one TCP address, even where ``host`` stands for several."""
         # Port 0 on two addresses would be two ports, and we can name but one.
         _, address = await _resolve(host, port)
-        return await trio.open_tcp_listeners(port, host=address[0])
+        with _named(f"TCP port {port} of {host}"):
+            return await trio.open_tcp_listeners(port, host=address[0])
 
     async def bind_datagrams(self, host: str, port: int) -> Datagrams:
         """Bind a UDP socket."""
         family, address = await _resolve(host, port)
         sock = UdpSocket(family)
         try:
-            sock.bind(address)
+            with _named(f"UDP port {port} of {host}"):
+                sock.bind(address)
         except BaseException:
             sock.close()
             raise
         return sock
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Let an error say what could not be had: the system's text names no port."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, what) from None
 
 
 class UdpSocket:
