@@ -138,7 +138,7 @@ def test_padding_of_the_last_packet_is_removed():
         pytest.param("81cb 0002 00000001 04616161", id="reason past the end"),
         pytest.param("80cc 0001 00000001", id="app without name"),
         pytest.param("80cd 0001 00000001", id="feedback without media SSRC"),
-        pytest.param("a0c9 0001 00000009 80c9 0001 00000009", id="padding before the end"),
+        pytest.param("a0c9 0002 00000009 00000004 80c9 0001 00000009", id="padding before the end"),
         pytest.param("a0ca 0000", id="padding without a byte"),
         pytest.param("a0c9 0002 00000009 00000000", id="padding of 0"),
         pytest.param("a0c9 0002 00000009 00000003", id="padding of 3"),
