@@ -61,6 +61,8 @@ async def running_server(
 def in_memory(
     use: Callable[[Listening, MemoryNetwork], Awaitable[None]],
     config: ServerConfig | None = None,
+    *,
+    clock: MockClock | None = None,
     **keywords: Any,
 ) -> None:
     """Run ``use`` beside a server, all in memory on a mock clock; nothing may stay open."""
@@ -77,7 +79,7 @@ def in_memory(
             assert trio.lowlevel.current_statistics().tasks_living == tasks
         assert not network.open
 
-    trio.run(main, clock=MockClock(autojump_threshold=0))
+    trio.run(main, clock=clock or MockClock(autojump_threshold=0))
 
 
 async def collect(frames: FrameStream, into: list[bytes]) -> None:

@@ -38,9 +38,14 @@ async def read_all(source: Numbered) -> list[bytes]:
     ahead = ReadAhead(source)
     packets = []
     async with beside(ahead.run):
-        while (packet := await ahead.next()) is not None:
+        while (packet := await next_of(ahead)) is not None:
             packets.append(packet)
     return packets
+
+
+async def next_of(ahead: ReadAhead) -> bytes | None:
+    await ahead.wait()
+    return ahead.read()
 
 
 @pytest.mark.parametrize("number", [0, 1, BATCH - 1, BATCH, BATCH + 1, 100])
@@ -61,18 +66,17 @@ def test_a_source_that_never_blocks_is_read_without_a_thread() -> None:
     assert source.threads == {threading.get_ident()}
 
 
-def test_what_reading_raises_comes_after_what_was_read() -> None:
-    packets: list[bytes | None] = []
-
+def test_what_reading_raises_is_kept_until_what_was_read_is_played() -> None:
     async def main() -> None:
-        ahead = ReadAhead(Numbered(20, MediaError("cut off")))
+        error = MediaError("cut off")
+        ahead = ReadAhead(Numbered(20, error))
         async with beside(ahead.run):
-            while True:
-                packets.append(await ahead.next())
+            for number in range(20):
+                assert await next_of(ahead) == b"%d" % number
+            assert await next_of(ahead) is None
+        assert ahead.error is error
 
-    with pytest.raises(MediaError, match="cut off"):
-        trio.run(main)
-    assert len(packets) == 20
+    trio.run(main)
 
 
 def test_it_reads_no_further_ahead_than_three_batches() -> None:
@@ -81,7 +85,7 @@ def test_it_reads_no_further_ahead_than_three_batches() -> None:
     async def main() -> None:
         ahead = ReadAhead(source)
         async with beside(ahead.run):
-            await ahead.next()
+            await next_of(ahead)
             await wait_all_tasks_blocked()
             assert source.read_so_far <= 3 * BATCH
 
@@ -102,9 +106,9 @@ def test_a_live_source_is_played_packet_by_packet() -> None:
             feed.release()
             await trio.sleep(0.02)
             feed.release()
-            assert await ahead.next() == b"0"
+            assert await next_of(ahead) == b"0"
             feed.release()
-            assert await ahead.next() == b"1"
-            assert await ahead.next() is None
+            assert await next_of(ahead) == b"1"
+            assert await next_of(ahead) is None
 
     trio.run(main)

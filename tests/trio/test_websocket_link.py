@@ -8,12 +8,16 @@ import pytest
 import trio
 import trio.lowlevel
 from trio.testing import MockClock
+from websockets.frames import Opcode
 from websockets.trio.client import connect
 from websockets.trio.connection import Connection
 from websockets.trio.server import ServerConnection, serve
 
+from voicekit.config import Config
+from voicekit.trio import connect as voice_connect
 from voicekit.trio.websocket import LOGGER, Ending, WebSocketLink
 
+from .calls import info
 from .memory_network import MemoryNetwork
 
 
@@ -170,3 +174,41 @@ def test_debug_logging_of_a_program_does_not_print_messages() -> None:
         assert not LOGGER.isEnabledFor(logging.DEBUG)
     finally:
         root.setLevel(before)
+
+
+def test_a_client_dials_without_compression_and_sends_no_pings() -> None:
+    # The library's keepalive closes with 1011, and nobody else compresses voice signalling.
+    seen: list[ServerConnection] = []
+    pings: list[object] = []
+
+    class Watched(ServerConnection):
+        def process_event(self, event: object) -> None:
+            if getattr(event, "opcode", None) is Opcode.PING:
+                pings.append(event)
+            super().process_event(event)  # type: ignore[arg-type]
+
+    async def handle(websocket: ServerConnection) -> None:
+        seen.append(websocket)
+        async for _ in websocket:
+            pass
+
+    async def main() -> None:
+        network = MemoryNetwork()
+        async with trio.open_nursery() as nursery:
+            listeners = await network.listen("127.0.0.1", 4000)
+            start = partial(
+                serve, handle, listeners=listeners, ping_interval=None, create_connection=Watched
+            )
+            await nursery.start(start)
+            config = Config(connect_timeout=100)
+            with trio.move_on_after(90):
+                async with voice_connect(info("ws://h:4000"), config=config, network=network):
+                    pytest.fail("that server never says Hello")
+            nursery.cancel_scope.cancel()
+        assert seen
+        for websocket in seen:
+            assert websocket.request is not None
+            assert "Sec-WebSocket-Extensions" not in websocket.request.headers
+        assert not pings
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))

@@ -2,7 +2,7 @@
 
 from .audio_file import File
 from .ogg import OggOpusWriter
-from .player import LatePolicy, Player
+from .player import Frames, LatePolicy, Player
 from .recorder import Recorder, Sink, Track
 from .sample import open_sample
 from .sources import Source, open_source, read_opus_packets
@@ -10,6 +10,7 @@ from .wav import WavWriter
 
 __all__ = [
     "File",
+    "Frames",
     "LatePolicy",
     "OggOpusWriter",
     "Player",

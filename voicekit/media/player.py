@@ -1,12 +1,18 @@
 """When to send which frame: an absolute schedule, free of clocks and event loops."""
 
 import enum
+from typing import Protocol
 
-from .sources import Source
-
-__all__ = ["FRAMES_PER_SECOND", "LatePolicy", "Player"]
+__all__ = ["FRAMES_PER_SECOND", "Frames", "LatePolicy", "Player"]
 
 FRAMES_PER_SECOND = 50
+
+
+class Frames(Protocol):
+    """What a player needs of its source; every `Source` is one."""
+
+    def read(self) -> bytes | None:
+        """Return the next Opus frame of 20 ms, or None at the end."""
 
 
 class LatePolicy(enum.Enum):
@@ -35,7 +41,7 @@ class Player:
 
     def __init__(
         self,
-        source: Source,
+        source: Frames,
         *,
         start: float,
         policy: LatePolicy = LatePolicy.REBASE,

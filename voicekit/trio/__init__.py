@@ -4,7 +4,6 @@
 """
 
 from .network import Datagrams, Network
-from .read_ahead import PacketSource
 from .server import Listening, serve
 from .streams import EventStream, FrameStream
 from .voice import Voice, connect
@@ -15,7 +14,6 @@ __all__ = [
     "FrameStream",
     "Listening",
     "Network",
-    "PacketSource",
     "Voice",
     "connect",
     "serve",

@@ -1,38 +1,33 @@
-"""Reads a source of Opus packets a little ahead, where that may block in a thread."""
+"""Reads a source of Opus frames a little ahead, in a thread where that may block."""
 
 import time
 from collections import deque
-from typing import Protocol
 
 import trio
 
-__all__ = ["PacketSource", "ReadAhead"]
+from ..media import Frames
 
-#: Packets per trip to the worker thread: a trip costs about 0.1 ms.
+__all__ = ["ReadAhead"]
+
+#: Frames per trip to the worker thread: a trip costs about 0.1 ms.
 BATCH = 16
-#: A trip ends after this long (seconds) even so: a live source has one packet at a time.
+#: A trip ends after this long (seconds) even so: a live source has one frame at a time.
 BATCH_TIME = 0.01
 
 
-class PacketSource(Protocol):
-    """What `Voice.play` plays; every `voicekit.media.Source` is one.
+class ReadAhead:
+    """At most three batches ahead: one being played, one waiting, one being read.
 
-    An attribute ``blocking = False`` says that `read` never waits for a disk, a network or
-    an encoder; then it is called without a thread.
+    A source whose attribute ``blocking`` is False never waits for a disk, a network or an
+    encoder: it is read without a thread.
     """
 
-    def read(self) -> bytes | None:
-        """Return the next Opus packet, of 20 ms; None: the end."""
-
-
-class ReadAhead:
-    """At most three batches ahead: one being played, one waiting, one being read."""
-
-    def __init__(self, source: PacketSource) -> None:
-        self._read = source.read
+    def __init__(self, source: Frames) -> None:
+        #: What reading raised, if that was the end. What was read before it comes first.
+        self.error: Exception | None = None
+        self._source = source
         self._blocking: bool = getattr(source, "blocking", True)
         self._batch: deque[bytes] = deque()
-        self._error: Exception | None = None
         self._ended = False
         self._sending, self._receiving = trio.open_memory_channel[deque[bytes]](1)
 
@@ -46,30 +41,31 @@ class ReadAhead:
                     batch = self._read_batch()
                 await self._sending.send(batch)
 
-    async def next(self) -> bytes | None:
-        """Return the next packet, None at the end. Raises here what reading raised."""
-        while not self._batch:
-            try:
+    async def wait(self) -> None:
+        """Wait until `read` knows what to return."""
+        try:
+            while not self._batch:
                 self._batch = await self._receiving.receive()
-            except trio.EndOfChannel:
-                if self._error is not None:
-                    raise self._error from None
-                return None
-        return self._batch.popleft()
+        except trio.EndOfChannel:
+            pass
+
+    def read(self) -> bytes | None:
+        """Return the next frame, or None at the end: at once, after `wait`."""
+        return self._batch.popleft() if self._batch else None
 
     def _read_batch(self) -> deque[bytes]:
         batch: deque[bytes] = deque()
         until = time.monotonic() + BATCH_TIME
         try:
             while len(batch) < BATCH:
-                packet = self._read()
-                if packet is None:
+                frame = self._source.read()
+                if frame is None:
                     self._ended = True
                     break
-                batch.append(packet)
+                batch.append(frame)
                 if time.monotonic() > until:
                     break
-        except Exception as error:  # goes to the player, after what was read before it
-            self._error = error
+        except Exception as error:
+            self.error = error
             self._ended = True
         return batch

@@ -23,13 +23,15 @@ from ..events import (
     SessionResumed,
     WaitingForUpdate,
 )
+from ..media import Frames, Player, open_source
+from ..media.player import FRAMES_PER_SECOND
 from ..server_info import VoiceServerInfo
 from ..stats import ConnectionStats
 from .driver import Driver
 from .lateness import Lateness
 from .network import Network
 from .pump import beside
-from .read_ahead import PacketSource, ReadAhead
+from .read_ahead import ReadAhead
 from .streams import EventStream, FrameStream, error_of
 
 __all__ = ["Voice", "connect"]
@@ -38,11 +40,6 @@ __all__ = ["Voice", "connect"]
 LEAVE_TIMEOUT = 1.0
 #: Of which the end of a talk spurt: five frames of 20 ms, and as much again for a slow machine.
 SILENCE_TIMEOUT = 0.25
-
-FRAME_SECONDS = 0.02
-#: A frame that is late by no more than this (seconds) moves none of those behind it: three
-#: frames are within every jitter buffer.
-CATCH_UP = 0.06
 
 #: Twenty seconds of one speaker, or two of ten.
 FRAMES_KEPT = 1000
@@ -117,7 +114,7 @@ class Voice:
 
     async def play(
         self,
-        source: PacketSource | str | os.PathLike[str],
+        source: Frames | str | os.PathLike[str],
         *,
         progress: Callable[[float], object] | None = None,
     ) -> None:
@@ -275,8 +272,6 @@ class Voice:
     async def _play_file(
         self, path: str | os.PathLike[str], progress: Callable[[float], object] | None
     ) -> None:
-        from ..media import open_source  # PyAV: only who plays files needs it
-
         source = await trio.to_thread.run_sync(open_source, path)
         try:
             await self._play(source, progress)
@@ -284,34 +279,34 @@ class Voice:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(source.close)
 
-    async def _play(self, source: PacketSource, progress: Callable[[float], object] | None) -> None:
-        played = 0
+    async def _play(self, source: Frames, progress: Callable[[float], object] | None) -> None:
         ahead = ReadAhead(source)
         async with beside(ahead.run):
             try:
                 await self.wait_ready()
-                due = trio.current_time()
-                while (packet := await ahead.next()) is not None:
+                await ahead.wait()
+                player = Player(ahead, start=trio.current_time())
+                while (due := player.next_timeout()) is not None:
+                    await ahead.wait()
                     await trio.sleep_until(due)
                     if not self.connection.is_ready:
                         await self.wait_ready()
-                        due = trio.current_time()
+                        due = trio.current_time()  # a pause is no lateness
                     self._raise_if_over()
-                    if self.send_audio(packet):
-                        played += 1
+                    frame = player.handle_timeout(trio.current_time())
+                    if frame is not None and self.send_audio(frame):
                         self.frames_played += 1
-                    late = trio.current_time() - due
-                    self._lateness.add(late)
-                    # A burst after a stall would be heard as speeding up: start afresh.
-                    due += FRAME_SECONDS + (late if late > CATCH_UP else 0.0)
+                        self._lateness.add(trio.current_time() - due)
                     if progress is not None:
-                        progress(played * FRAME_SECONDS)
+                        progress(player.frames_sent / FRAMES_PER_SECOND)
             except BaseException:
                 if self.closed is None and not self._leaving:
                     self.stop_audio()  # its frames go out while this is on its way up
                 raise
             await self._stop_audio_and_wait()
             self._raise_if_over()
+            if ahead.error is not None:
+                raise ahead.error
 
     @property
     def _can_speak(self) -> bool:
