@@ -12,7 +12,10 @@ cdef enum:
 
 @cython.final
 cdef class Outbox:
-    cdef object _waiting        # a deque
+    # Deques of (order, item): what gives way when there are too many, and what does not.
+    cdef object _expendable
+    cdef object _lasting
+    cdef uint64_t _order
     cdef Py_ssize_t _limit
     cdef bint _report
     cdef uint64_t[DROP_COUNT] _drops
@@ -22,5 +25,4 @@ cdef class Outbox:
     cdef bint is_empty(self)
     # Count a drop for a DROP_* of _rtp.pxd, and report it where that is wanted.
     cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1
-    cdef int make_room(self) except -1
     cdef dict drops(self)

@@ -25,30 +25,28 @@ cdef class Outbox:
     """
 
     def __cinit__(self, Py_ssize_t limit, bint report):
-        self._waiting = deque()
+        self._expendable = deque()
+        self._lasting = deque()
         self._limit = limit
         self._report = report
 
     cdef int put(self, object item) except -1:
-        if len(self._waiting) >= self._limit:
-            self.make_room()
-        self._waiting.append(item)
-        return 0
-
-    cdef int make_room(self) except -1:
-        self._drops[<int> DROP_QUEUE_OVERFLOW] += 1
-        for index, item in enumerate(self._waiting):
-            if isinstance(item, _EXPENDABLE):
-                del self._waiting[index]
-                return 0
-        self._waiting.popleft()
+        queue = self._expendable if isinstance(item, _EXPENDABLE) else self._lasting
+        queue.append((self._order, item))
+        self._order += 1
+        if len(self._expendable) + len(self._lasting) > self._limit:
+            (self._expendable or self._lasting).popleft()
+            self._drops[<int> DROP_QUEUE_OVERFLOW] += 1
         return 0
 
     cdef object take(self):
-        return self._waiting.popleft() if self._waiting else None
+        queue = self._lasting
+        if self._expendable and (not queue or self._expendable[0][0] < queue[0][0]):
+            queue = self._expendable
+        return queue.popleft()[1] if queue else None
 
     cdef bint is_empty(self):
-        return not self._waiting
+        return not self._expendable and not self._lasting
 
     cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1:
         self._drops[reason] += 1

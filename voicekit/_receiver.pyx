@@ -125,6 +125,7 @@ cdef class Receiver:
                 self._outbox.drop(DROP_TOO_MANY_SSRCS, size, ssrc)
                 return None
             stream = self._add(ssrc, now)
+            self.next_check = min(self.next_check, self._deadline(stream))
         if stream.reception.update_c(
             view.sequence, view.timestamp, now, &position
         ) >= RECEPTION_DUPLICATE:
@@ -328,7 +329,6 @@ cdef class Receiver:
         cdef Stream stream = Stream(ssrc, now)
         self.streams[ssrc] = stream
         self._latest = stream
-        self.next_check = min(self.next_check, self._deadline(stream))
         return stream
 
     cdef int _remove(self, Stream stream) except -1:
