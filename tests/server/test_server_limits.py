@@ -1,9 +1,12 @@
 """What the server does not put up with, and that it shuts down in order."""
 
+import json
+
+import msgspec
 import pytest
 
 from tests.server.world import World
-from voicekit.errors import LocalProtocolError
+from voicekit.errors import LocalProtocolError, ModeUnavailable
 from voicekit.server import ServerConfig, SessionEnded, VoiceServer, parse_fault
 
 
@@ -130,6 +133,25 @@ def test_stop_closes_everything() -> None:
     assert [s.state for s in world.server.stats()] == ["ended", "ended"]
     with pytest.raises(LocalProtocolError):
         world.server.websocket_opened(99, "/?v=8", world.now)
+
+
+def test_a_mode_that_is_not_there_can_not_be_offered() -> None:
+    with pytest.raises(ModeUnavailable, match="xsalsa"):
+        VoiceServer(ServerConfig(modes=("xsalsa20_poly1305",)))
+
+
+def test_accounts_are_json() -> None:
+    world = World()
+    talker = world.ready(user_id=1)
+    talker.speak()
+    talker.play(2, ssrc=7)
+    talker.close(1000)
+    [account] = json.loads(msgspec.json.encode(world.server.stats()))
+    assert account["packets_bad"] == {"wrong_ssrc": 2}
+    assert {"user_id", "mode", "dave_version", "packets_valid", "resumes", "dropped_to"} <= set(
+        account
+    )
+    assert json.loads(msgspec.json.encode(world.server.server_stats()))["sessions"] == 0
 
 
 def test_wrong_calls_raise() -> None:

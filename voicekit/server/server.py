@@ -34,7 +34,8 @@ class VoiceServer:
     """The core of the loopback voice server. See `voicekit.trio.serve` for its shell.
 
     ``random`` gives out SSRCs, keys and tokens. The default is the operating system's;
-    a seeded generator makes a run repeatable, and its keys worthless.
+    a seeded generator makes a run repeatable, and its keys worthless. Raises
+    `ModeUnavailable` when the settings name a mode that this machine lacks.
     """
 
     def __init__(self, config: ServerConfig | None = None, *, random: Random | None = None) -> None:

@@ -8,7 +8,7 @@ from random import Random, SystemRandom
 from .._crypto import available_modes
 from ..close_codes import ClosePolicy, close_code
 from ..codes import Opcode
-from ..errors import LocalProtocolError
+from ..errors import LocalProtocolError, ModeUnavailable
 from ..link import Link
 from ..messages import BINARY_OPS, encode_server_binary, encode_text
 from .config import ServerConfig
@@ -60,6 +60,9 @@ class Switchboard:
         self.config = config
         self.random: Random = SystemRandom() if random is None else random
         self.modes = config.modes or available_modes()
+        missing = [mode for mode in self.modes if mode not in available_modes()]
+        if missing:
+            raise ModeUnavailable(f"this machine can not offer {', '.join(missing)}")
         self.timers = Timers()
         self.outputs: deque[ServerOutput | ServerEvent] = deque()
         self.udp_address: Address | None = None
