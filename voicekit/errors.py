@@ -8,6 +8,7 @@ voicekit: please report it.
 
 __all__ = [
     "AuthenticationFailed",
+    "BackendUnavailable",
     "CallClosed",
     "ConnectFailed",
     "DecryptionFailed",
@@ -44,6 +45,10 @@ class InvalidPacket(VoicekitError, ValueError):
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class BackendUnavailable(VoicekitError):
+    """The library for end-to-end encryption is missing. The text says what to install."""
 
 
 class DecryptionFailed(VoicekitError):

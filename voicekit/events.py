@@ -18,7 +18,10 @@ __all__ = [
     "ClientFlagsChanged",
     "ClientPlatformSeen",
     "Closed",
+    "DaveFailed",
+    "DaveRecovering",
     "DaveTransition",
+    "E2eeWithheld",
     "Event",
     "MediaSinkWanted",
     "NeedNewSession",
@@ -167,10 +170,29 @@ class AudioStopped(_Event, frozen=True):
 
 
 class DaveTransition(_Event, frozen=True):
-    """The end-to-end encryption of the call changed."""
+    """What we send changed: another epoch's key, or the change from or to clear frames."""
 
-    transition_id: int | None
-    version: int
+    transition_id: int
+    version: int  #: 0: frames go out in clear from now on
+    epoch: int | None  #: None where only the server knows it (after a welcome)
+
+
+class DaveRecovering(_Event, frozen=True):
+    """A commit or welcome could not be used; we asked to be added again (op 31)."""
+
+    transition_id: int
+    why: str
+
+
+class DaveFailed(_Event, frozen=True):
+    """End-to-end encryption could not be recovered; nothing more is tried in this session."""
+
+    why: str
+    attempts: int
+
+
+class E2eeWithheld(_Event, frozen=True):
+    """The call is not encrypted and Config(require_e2ee=True): silence is sent instead."""
 
 
 # -- undocumented opcodes, parsed; and unknown ones, raw ----------------------
@@ -249,6 +271,9 @@ Event = (
     | PacketDropped
     | AudioStopped
     | DaveTransition
+    | DaveRecovering
+    | DaveFailed
+    | E2eeWithheld
     | VideoChanged
     | SessionUpdated
     | MediaSinkWanted

@@ -373,9 +373,14 @@ class DaveMachine:
             self._messages.append((Opcode.DAVE_TRANSITION_READY, data))
 
     def _execute(self, transition_id: int, now: float) -> None:
-        pending = self._pending.pop(transition_id, None)
+        pending = self._pending.get(transition_id)
         if pending is None:
             return
+        # What was announced before it is overtaken: its op 22, if it comes yet, means nothing.
+        for announced in list(self._pending):
+            del self._pending[announced]
+            if announced == transition_id:
+                break
         self._version = pending.version
         if pending.version == 0:
             self._mode = SendMode.CLEAR

@@ -9,6 +9,9 @@ welcome, and executes a transition when all are ready or after a timeout.
 
 Without a group every pending member keeps one of its own, of epoch 0, so the same proposals
 fit all of them; whose commit comes first becomes leaf 0 of the call's group.
+
+Proposals go out in batches, one at a time: a member that commits twice in one epoch can only
+follow its last commit, so what comes up meanwhile waits for the next epoch.
 """
 
 from collections import deque
@@ -35,6 +38,8 @@ __all__ = ["Delivery", "DeliveryFaults"]
 PROTOCOL_VERSION = 1
 #: How long members may take to be ready for a transition; Discord: "roughly two seconds".
 TRANSITION_TIMEOUT = 2.0
+#: A batch of proposals that nobody committed by then is revoked and proposed anew.
+BATCH_TIMEOUT = 1.0
 
 
 class DeliveryFaults(msgspec.Struct):
@@ -81,7 +86,8 @@ class Delivery:
         self._members: dict[int, _Member] = {}
         self._leaves: list[int | None] = []
         self._epoch: int | None = None
-        self._proposals: dict[bytes, Proposal] = {}
+        self._proposals: dict[bytes, Proposal] = {}  # the batch under way, by reference
+        self._batch_deadline: float | None = None
         self._next_transition = first_transition_id
         self._transitions: dict[int, _Transition] = {}
         self._delayed: list[tuple[float, int, int]] = []  # when, user, transition id
@@ -122,12 +128,17 @@ class Delivery:
         """Return when `handle_timeout` is due."""
         times = [transition.deadline for transition in self._transitions.values()]
         times += [due for due, _, _ in self._delayed]
+        if self._batch_deadline is not None:
+            times.append(self._batch_deadline)
         return min(times, default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Execute transitions whose time is up."""
+        """Execute transitions whose time is up; propose anew what nobody committed."""
+        if self._batch_deadline is not None and now >= self._batch_deadline:
+            self._revoke(list(self._proposals))
+            self._propose(now)
         for transition_id, transition in list(self._transitions.items()):
-            if now >= transition.deadline:
+            if now >= transition.deadline and transition_id in self._transitions:
                 self._execute(transition_id, transition, now)
         due = [entry for entry in self._delayed if entry[0] <= now]
         self._delayed = [entry for entry in self._delayed if entry[0] > now]
@@ -165,7 +176,7 @@ class Delivery:
         for transition_id, transition in list(self._transitions.items()):
             transition.members.discard(user_id)
             transition.waiting.discard(user_id)
-            if not transition.waiting:
+            if not transition.waiting and transition_id in self._transitions:
                 self._execute(transition_id, transition, now)
         if not self._members:
             self._forget_group()
@@ -177,7 +188,7 @@ class Delivery:
             self._reset_sole_member()
         else:
             self._revoke_adds_of(user_id)
-            self._propose()
+            self._propose(now)
 
     def _welcome_member(self, user_id: int) -> None:
         if self.faults.late_external_sender:
@@ -243,6 +254,7 @@ class Delivery:
         self._epoch = None
         self._leaves = []
         self._proposals.clear()
+        self._batch_deadline = None
         self._transitions.clear()
 
     # -- what members say -----------------------------------------------------------
@@ -254,7 +266,7 @@ class Delivery:
         try:
             match op, payload:
                 case Opcode.MLS_KEY_PACKAGE, bytes():
-                    return self._take_key_package(user_id, payload)
+                    return self._take_key_package(user_id, payload, now)
                 case Opcode.MLS_COMMIT_WELCOME, bytes():
                     return self._take_commit(user_id, payload, now)
                 case Opcode.DAVE_TRANSITION_READY, int():
@@ -269,7 +281,7 @@ class Delivery:
         self.refused[reason] = self.refused.get(reason, 0) + 1
         return reason
 
-    def _take_key_package(self, user_id: int, payload: bytes) -> str | None:
+    def _take_key_package(self, user_id: int, payload: bytes, now: float) -> str | None:
         package = parse_key_package(payload)
         if package.leaf.user_id != user_id:
             return self._refuse("foreign_key_package")
@@ -278,7 +290,7 @@ class Delivery:
         member.package = package
         if user_id in self._leaves:
             member.rejoining = True  # it made its group anew: the leaf is dead
-        self._propose()
+        self._propose(now)
         return None
 
     def _take_ready(self, user_id: int, transition_id: int, now: float) -> str | None:
@@ -311,8 +323,9 @@ class Delivery:
                 self._leaves[self._leaves.index(proposal.user_id)] = None
         self._epoch = commit.epoch + 1
         self._proposals.clear()
+        self._batch_deadline = None
         self._announce(commit, welcome, committed, now)
-        self._propose()
+        self._propose(now)
         return None
 
     def _judge(self, user_id: int, commit: Commit, welcome: Welcome | None) -> str | None:
@@ -320,6 +333,12 @@ class Delivery:
         adds = {r for r in commit.references if r in self._proposals and self._proposals[r].is_add}
         added = [self._members.get(self._proposals[r].user_id) for r in adds]
         packages = {m.package.reference for m in added if m is not None and m.package is not None}
+        # All of the batch that the committer was shown: not its own add.
+        shown = {
+            reference
+            for reference, proposal in self._proposals.items()
+            if not (proposal.is_add and proposal.user_id == user_id)
+        }
         expected_leaf = 0
         if self._epoch is not None:
             if user_id not in self._leaves:
@@ -331,7 +350,7 @@ class Delivery:
             (commit.sender_leaf == expected_leaf, "foreign_leaf"),
             (not commit.inline, "inline_proposal"),
             (bool(commit.references), "empty_commit"),
-            (all(r in self._proposals for r in commit.references), "unknown_proposal"),
+            (set(commit.references) == shown, "other_proposals"),
             (len(packages) == len(adds), "gone"),
             (set(welcome.secrets if welcome is not None else ()) == packages, "wrong_welcome"),
         )
@@ -372,24 +391,26 @@ class Delivery:
 
     # -- proposals --------------------------------------------------------------------
 
-    def _propose(self) -> None:
-        """Propose what the group lacks, to those who can commit it."""
-        if self._version == 0:
+    def _propose(self, now: float) -> None:
+        """Propose what the group lacks, to those who can commit it: one batch at a time."""
+        if self._version == 0 or self._proposals:
             return
         epoch = self._epoch or 0
-        known = {(p.user_id, p.is_add) for p in self._proposals.values()}
         fresh: list[Proposal] = []
         for leaf, user_id in enumerate(self._leaves):
-            if user_id is None or (user_id, False) in known:
+            if user_id is None:
                 continue
             member = self._members.get(user_id)
             if member is None or (member.rejoining and member.package is not None):
                 fresh.append(self._sender.propose_remove(self._group_id, epoch, leaf, user_id))
         for user_id, member in self._members.items():
-            if member.package is not None and (user_id, True) not in known:
+            if member.package is not None:
                 fresh.append(self._sender.propose_add(self._group_id, epoch, member.package))
-        for proposal in fresh:
-            self._proposals[proposal.reference] = proposal
+        self._batch_deadline = None
+        if not fresh or (self._epoch is None and len(fresh) < 2):
+            return  # one alone has nobody to add
+        self._proposals = {proposal.reference: proposal for proposal in fresh}
+        self._batch_deadline = now + BATCH_TIMEOUT
         self._send_proposals(self._committers(), fresh)
 
     def _committers(self) -> tuple[int, ...]:
@@ -418,17 +439,28 @@ class Delivery:
             self._out.append((user_id, Opcode.MLS_PROPOSALS, payload))
 
     def _revoke_adds_of(self, user_id: int) -> None:
-        references = [
-            reference
-            for reference, proposal in self._proposals.items()
-            if proposal.user_id == user_id and proposal.is_add
-        ]
+        self._revoke(
+            [
+                reference
+                for reference, proposal in self._proposals.items()
+                if proposal.user_id == user_id and proposal.is_add
+            ]
+        )
+
+    def _revoke(self, references: list[bytes]) -> None:
+        """Withdraw proposals of the batch from those who got them."""
+        for user_id in self._committers():
+            theirs = [
+                reference
+                for reference in references
+                if not (self._proposals[reference].user_id == user_id)
+            ]
+            if theirs:
+                self._out.append((user_id, Opcode.MLS_PROPOSALS, encode_revoke(theirs)))
         for reference in references:
             del self._proposals[reference]
-        if references:
-            for other in self._committers():
-                if other != user_id:
-                    self._out.append((other, Opcode.MLS_PROPOSALS, encode_revoke(references)))
+        if not self._proposals:
+            self._batch_deadline = None
 
     def _ghost(self) -> Proposal:
         """An add of somebody whom no op 11 announced."""
@@ -453,7 +485,10 @@ class Delivery:
         )
 
     def _execute(self, transition_id: int, transition: _Transition, now: float) -> None:
-        del self._transitions[transition_id]
+        for begun in list(self._transitions):  # the older ones are overtaken
+            del self._transitions[begun]
+            if begun == transition_id:
+                break
         if self.faults.drop_executes:
             self.faults.drop_executes -= 1
             return

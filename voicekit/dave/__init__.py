@@ -1,0 +1,14 @@
+"""End-to-end encryption (DAVE): the seam in the connection, the state machine, the backends."""
+
+from .backend import BACKENDS, DaveBackend, load_backend
+from .machine import DaveMachine
+from .seam import DaveSession, Passthrough
+
+__all__ = [
+    "BACKENDS",
+    "DaveBackend",
+    "DaveMachine",
+    "DaveSession",
+    "Passthrough",
+    "load_backend",
+]
