@@ -36,6 +36,8 @@ FOREIGN = {
     "opuslib": {"core", "media", "cli"},
     "av": {"media", "cli"},
     "cryptography": {"server", "cli"},
+    "dave": {"core"},
+    "davey": {"core"},
     "trio": {"trio", "adapters", "cli", "plugin"},
     "websockets": {"trio", "adapters", "cli", "plugin"},
     "typer": {"cli"},
@@ -61,6 +63,9 @@ IO_MODULES = {
     "subprocess",
     "time",
 }
+
+#: libdave logs every frame that it can not decrypt, to stderr: its logger is switched off.
+ALLOWED = {("voicekit.dave.libdave", "logging")}
 
 _CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+(\S+)\s+c?import\s+(.+)|c?import\s+(.+))$")
 
@@ -133,6 +138,8 @@ def test_no_import_goes_against_the_layers(path: Path) -> None:
         else:
             top = target.partition(".")[0]
             assert room in FOREIGN.get(top, {room}), f"{room} must not import {top}"
+            if (module_of(path), top) in ALLOWED:
+                continue
             assert top not in IO_MODULES or room not in SANS_IO, f"{room} must not import {top}"
 
 

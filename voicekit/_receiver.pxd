@@ -23,11 +23,13 @@ cdef class Stream:
     cdef double since           # when the owner became what it is
     cdef Reception reception
     cdef list held              # AudioFrames of OWNER_UNKNOWN, oldest first
+    cdef list keyless           # AudioFrames of OWNER_KNOWN that no key opens yet, oldest first
     cdef bint speaking
     cdef double voice_at        # of OWNER_KNOWN: when they were last heard to speak
     cdef double reported_at     # when a receiver report named it last
     cdef uint64_t bytes         # of Opus
     cdef uint64_t held_ever
+    cdef uint64_t keyless_ever
     cdef uint64_t undecryptable
 
     cdef double last_activity(self) noexcept
@@ -46,6 +48,7 @@ cdef class Receiver:
     cdef Py_ssize_t _hold_packets
     cdef Py_ssize_t _hold_bytes
     cdef double _hold_time
+    cdef double _key_hold_time
     cdef double _speaking_timeout
     # Packets that became frames, and the bytes of their datagrams.
     cdef uint64_t packets
@@ -55,6 +58,8 @@ cdef class Receiver:
     cdef AudioFrame receive(self, PacketView* view, Py_ssize_t size, double now)
     cdef Stream claim(self, uint32_t ssrc, uint64_t user_id, double now)
     cdef int remove_user(self, uint64_t user_id, double now) except -1
+    # There are new keys: try the frames that wait for one. What opens goes to the outbox.
+    cdef int retry(self, double now) except -1
     cdef int set_speaking(self, Stream stream, bint speaking, double now) except -1
     cdef int handle_timeout(self, double now) except -1
     cdef int forget_all(self) except -1
@@ -69,5 +74,9 @@ cdef class Receiver:
     cdef int _hold(self, Stream stream, AudioFrame frame) except -1
     cdef AudioFrame _deliver(self, Stream stream, AudioFrame frame, double now)
     cdef int _drop_held(self, Stream stream, double now) except -1
+    cdef AudioFrame _count(self, Stream stream, AudioFrame frame, bytes opus, double now)
+    cdef int _await_key(self, Stream stream, AudioFrame frame) except -1
+    cdef int _give_up(self, Stream stream, AudioFrame frame) except -1
+    cdef int _drop_keyless(self, Stream stream, double now) except -1
     cdef double _deadline(self, Stream stream) noexcept
     cdef bint _expire(self, Stream stream, double now) except -1

@@ -65,6 +65,7 @@ cdef class Stream:
         self.since = now
         self.reception = Reception(ssrc)
         self.held = []
+        self.keyless = []
         self.reported_at = -INFINITY
 
     cdef double last_activity(self) noexcept:
@@ -87,6 +88,7 @@ cdef class Stream:
             first_sequence=reception.first_sequence,
             highest_sequence=reception.highest_sequence,
             held=self.held_ever,
+            awaited_key=self.keyless_ever,
             undecryptable=self.undecryptable,
             last_arrival=reception.last_arrival,
         )
@@ -110,6 +112,7 @@ cdef class Receiver:
         self._hold_packets = config.hold_packets
         self._hold_bytes = config.hold_bytes
         self._hold_time = config.hold_time
+        self._key_hold_time = config.key_hold_time
         self._speaking_timeout = config.speaking_timeout
 
     # -- one packet ------------------------------------------------------------
@@ -160,21 +163,26 @@ cdef class Receiver:
         return self._deliver(stream, frame, now)
 
     cdef AudioFrame _deliver(self, Stream stream, AudioFrame frame, double now):
-        """Decrypt end to end, count, and note that the user speaks; None: dropped."""
+        """Decrypt end to end, count, and note that the user speaks; None: dropped, or waits."""
         cdef bytes opus = frame.opus
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(opus)
         if self.dave is not None:
             opus = self.dave.decrypt(stream.user_id, opus, now)
             if opus is None:
-                stream.undecryptable += 1
-                self._outbox.drop(DROP_UNDECRYPTABLE, frame.datagram_size, stream.ssrc)
+                if self.dave.awaits_key(frame.opus):
+                    self._await_key(stream, frame)
+                else:
+                    self._give_up(stream, frame)
                 return None
             if not opus:
                 self._outbox.drop(DROP_EMPTY, frame.datagram_size, stream.ssrc)
                 return None
+        return self._count(stream, frame, opus, now)
+
+    cdef AudioFrame _count(self, Stream stream, AudioFrame frame, bytes opus, double now):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(opus)
+        if opus is not frame.opus:
             # End-to-end encryption takes a tag off at least; clear frames stay as they are.
-            frame.e2ee = PyBytes_GET_SIZE(opus) != size
-            size = PyBytes_GET_SIZE(opus)
+            frame.e2ee = PyBytes_GET_SIZE(frame.opus) != size
             frame.opus = opus
             frame.duration = opus_duration_c(<const uint8_t*> <const char*> opus, size)
         self.packets += 1
@@ -192,6 +200,56 @@ cdef class Receiver:
         kind = SpeakingStarted if speaking else SpeakingStopped
         self._outbox.put(kind(stream.user_id, stream.ssrc))
         self.next_check = min(self.next_check, self._deadline(stream))
+        return 0
+
+    # -- packets without a key yet ------------------------------------------------
+
+    cdef int _await_key(self, Stream stream, AudioFrame frame) except -1:
+        """Hold a frame: its sender may have switched before we were told the new key."""
+        if self._held_bytes + frame.datagram_size > self._hold_bytes or not self._key_hold_time:
+            return self._give_up(stream, frame)
+        stream.keyless.append(frame)
+        stream.keyless_ever += 1
+        self._held_bytes += frame.datagram_size
+        self.next_check = min(self.next_check, self._deadline(stream))
+        return 0
+
+    cdef int _give_up(self, Stream stream, AudioFrame frame) except -1:
+        stream.undecryptable += 1
+        return self._outbox.drop(DROP_UNDECRYPTABLE, frame.datagram_size, stream.ssrc)
+
+    cdef int _drop_keyless(self, Stream stream, double now) except -1:
+        """Give up on what has waited for `Config.key_hold_time`; infinity: on all of it."""
+        cdef AudioFrame frame
+        while stream.keyless:
+            frame = stream.keyless[0]
+            if frame.arrived + self._key_hold_time > now:
+                break
+            del stream.keyless[0]
+            self._held_bytes -= frame.datagram_size
+            self._give_up(stream, frame)
+        return 0
+
+    cdef int retry(self, double now) except -1:
+        cdef Stream stream
+        cdef AudioFrame frame
+        cdef bytes opus
+        cdef list waiting
+        for stream in list(self.streams.values()):
+            if not stream.keyless:
+                continue
+            waiting = stream.keyless
+            stream.keyless = []
+            for frame in waiting:
+                opus = self.dave.decrypt(stream.user_id, frame.opus, now)
+                if opus is None:
+                    stream.keyless.append(frame)
+                    continue
+                self._held_bytes -= frame.datagram_size
+                if opus:
+                    self._outbox.put(self._count(stream, frame, opus, now))
+                else:
+                    self._outbox.drop(DROP_EMPTY, frame.datagram_size, stream.ssrc)
         return 0
 
     # -- packets of nobody yet -------------------------------------------------
@@ -241,6 +299,7 @@ cdef class Receiver:
             if stream.user_id == user_id:
                 return stream
             self.set_speaking(stream, False, now)
+            self._drop_keyless(stream, INFINITY)
         self._drop_held(stream, now)
         stream.owner = OWNER_KNOWN
         stream.user_id = user_id
@@ -261,6 +320,7 @@ cdef class Receiver:
         for stream in self.streams.values():
             if stream.owner == OWNER_KNOWN and stream.user_id == user_id:
                 self.set_speaking(stream, False, now)
+                self._drop_keyless(stream, INFINITY)
                 stream.owner = OWNER_LEFT
                 stream.since = now
                 self.next_check = min(self.next_check, self._deadline(stream))
@@ -282,8 +342,14 @@ cdef class Receiver:
         return 0
 
     cdef double _deadline(self, Stream stream) noexcept:
+        cdef double deadline
+        cdef AudioFrame oldest
         if stream.owner == OWNER_KNOWN:
-            return stream.voice_at + self._speaking_timeout if stream.speaking else INFINITY
+            deadline = stream.voice_at + self._speaking_timeout if stream.speaking else INFINITY
+            if stream.keyless:
+                oldest = <AudioFrame> stream.keyless[0]
+                deadline = min(deadline, oldest.arrived + self._key_hold_time)
+            return deadline
         if stream.held:
             return (<AudioFrame> stream.held[0]).arrived + self._hold_time
         return stream.since + self._hold_time
@@ -291,7 +357,9 @@ cdef class Receiver:
     cdef bint _expire(self, Stream stream, double now) except -1:
         """Do what a passed deadline asks for; whether the stream is forgotten."""
         if stream.owner == OWNER_KNOWN:
-            self.set_speaking(stream, False, now)
+            self._drop_keyless(stream, now)
+            if stream.speaking and stream.voice_at + self._speaking_timeout <= now:
+                self.set_speaking(stream, False, now)
             return False
         self._drop_held(stream, now)
         if stream.held:
@@ -349,6 +417,7 @@ cdef class Receiver:
     cdef int _abandon(self, Stream stream) except -1:
         if stream.owner == OWNER_KNOWN:
             self.set_speaking(stream, False, stream.voice_at)
+            self._drop_keyless(stream, INFINITY)
         return self._drop_held(stream, INFINITY)
 
     cdef int forget_all(self) except -1:

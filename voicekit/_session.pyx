@@ -304,6 +304,10 @@ cdef class RtpSession:
             self._receiver.set_speaking(
                 self._receiver.claim(ssrc, user_id, now), flags != 0, now)
 
+    def retry(self, double now):
+        """Try again to decrypt what waits for a key: end-to-end encryption has new ones."""
+        self._receiver.retry(now)
+
     def remove_user(self, user_id, double now):
         """Take all SSRCs from a user who left (op 13)."""
         self._receiver.remove_user(user_id, now)

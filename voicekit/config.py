@@ -49,6 +49,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: Transport encryption to choose, best first. None: everything available.
     modes: tuple[str, ...] | None = None
 
+    # -- end-to-end encryption (DAVE) -----------------------------------------
+
+    #: Offer end-to-end encryption. Discord closes with 4017 without, but for stages.
+    dave: bool = True
+    #: The library: "dave.py" (Discord's libdave) or "davey".
+    dave_backend: str = "dave.py"
+    #: Never send audio in clear: silence goes out where the call is not encrypted.
+    require_e2ee: bool = False
+    #: How long a frame may wait for the key that opens it; 0: not at all. Senders switch
+    #: keys up to a round trip before we are told; 200 ms is two jitter buffers.
+    key_hold_time: float = 0.2
+
     # -- sending -------------------------------------------------------------
 
     #: Flags of the Speaking message that `send_audio` sends by itself.
@@ -96,6 +108,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("backoff_jitter is between 0 and 1")
         if self.backoff_max < self.backoff_min or self.heartbeat_max < self.heartbeat_min:
             raise ValueError("a maximum is below its minimum")
+        if self.dave_backend not in ("dave.py", "davey"):
+            raise ValueError('dave_backend is "dave.py" or "davey"')
+        if self.require_e2ee and not self.dave:
+            raise ValueError("require_e2ee needs dave=True")
+        if not (math.isfinite(self.key_hold_time) and self.key_hold_time >= 0):
+            raise ValueError("key_hold_time is a finite number from 0 on")
         if self.hold_packets < 0:
             raise ValueError("hold_packets is 0 or more")
         if self.modes is not None and not self.modes:

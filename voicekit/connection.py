@@ -23,7 +23,7 @@ from ._gateway import Gateway, GatewayState
 from ._session import RtpSession
 from .codes import SILENCE_FRAME, DropReason, SpeakingFlags
 from .config import Config
-from .dave import DaveSession, Passthrough
+from .dave import DaveMachine, DaveSession, Passthrough, load_backend
 from .discovery import Discovered
 from .errors import LocalProtocolError, ModeUnavailable
 from .events import (
@@ -31,6 +31,7 @@ from .events import (
     Closed,
     Event,
     PacketDropped,
+    ProtocolViolation,
     SessionReady,
     SessionResumed,
     VideoChanged,
@@ -59,19 +60,22 @@ class VoiceConnection:
         *,
         config: Config | None = None,
         dave: DaveSession | None = None,
+        dave_identity: bytes | str | None = None,
         random: random_module.Random | None = None,
     ) -> None:
         self._info = info
         self._config = config if config is not None else Config()
         self._random = random if random is not None else random_module.SystemRandom()
-        self._dave: DaveSession = dave if dave is not None else Passthrough()
+        self._dave = dave if dave is not None else _make_dave(self._config, dave_identity)
+        self._dave_generation = self._dave.generation
+        self._dave_violations = 0
         self._gateway = Gateway(
             info,
             config=self._config,
             random=self._random,
             max_dave_version=self._dave.max_version,
         )
-        self._rtp = RtpSession(0, config=self._config, dave=dave, random=self._random)
+        self._rtp = RtpSession(0, config=self._config, dave=self._dave, random=self._random)
         self._busy = threading.Lock()
         self._mutation = _Mutation(self)
         self._pending: deque[Output | Event] = deque()
@@ -138,6 +142,35 @@ class VoiceConnection:
         """End-to-end encryption in force; 0: none."""
         return self._dave.version
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is sent now is end-to-end encrypted."""
+        return self._dave.version > 0
+
+    @property
+    def dave_epoch(self) -> int | None:
+        """The MLS group's epoch; None without one, or where only the server knows it."""
+        return self._dave.epoch
+
+    @property
+    def dave_members(self) -> tuple[int, ...]:
+        """Users in the MLS group: those who can hear us."""
+        return self._dave.members
+
+    @property
+    def privacy_code(self) -> str | None:
+        """30 digits that everybody in the call sees alike; None without a group."""
+        return self._dave.privacy_code
+
+    def verification_code(self, user_id: int) -> str | None:
+        """Return 45 digits to compare with a member, None for a stranger. Takes some 80 ms."""
+        if not self._busy.acquire(blocking=False):
+            raise _entered_twice()
+        try:
+            return self._dave.verification_code(user_id)
+        finally:
+            self._busy.release()
+
     def user_of(self, ssrc: int) -> int | None:
         """Return the user that sends under ``ssrc``, or None."""
         return self._rtp.user_of(ssrc)
@@ -159,12 +192,13 @@ class VoiceConnection:
             packets_sent=rtp.packets_sent,
             bytes_sent=rtp.bytes_sent,
             frames_sent_clear=rtp.frames_sent_clear,
+            dave=self._dave.counts,
             packets_received=rtp.packets_received,
             bytes_received=rtp.bytes_received,
             rtcp_sent=rtp.rtcp_sent,
             rtcp_received=rtp.rtcp_received,
             drops=drops,
-            violations=gateway.violations,
+            violations=gateway.violations + self._dave_violations,
             ignored_messages=gateway.ignored + self._ignored_links,
             reconnects=gateway.reconnects,
             resumes=gateway.resumes,
@@ -185,6 +219,7 @@ class VoiceConnection:
             self._rtp.next_timeout(),
             self._path.next_timeout(),
             self._talk.next_timeout(),
+            self._dave.next_timeout(),
             self._rtcp_at,
         )
         return min((time for time in times if time is not None), default=None)
@@ -199,6 +234,7 @@ class VoiceConnection:
             self._gateway.handle_timeout(now)
             self._rtp.handle_timeout(now)
             self._path.handle_timeout(now)
+            self._dave.handle_timeout(now)
             if self._rtcp_at is not None and now >= self._rtcp_at:
                 self._send_rtcp(now)
             silence_at = self._talk.next_timeout()
@@ -366,6 +402,12 @@ class VoiceConnection:
                 while (message := self._dave.poll()) is not None:
                     self._send_dave(*message, now)
             spoke = self._drain_gateway(now)
+        while (dave_event := self._dave.poll_event()) is not None:
+            self._dave_violations += isinstance(dave_event, ProtocolViolation)
+            self._put(dave_event)
+        if self._dave_generation != self._dave.generation:
+            self._dave_generation = self._dave.generation
+            self._rtp.retry(now)
         while (event := self._rtp.poll()) is not None:
             self._put(event)
 
@@ -438,6 +480,7 @@ class VoiceConnection:
             self._gateway.fail(error, now)
             return
         self._has_media = True
+        self._dave.identifying()
         self._rtp.reset(ready.ssrc)
         self._path.open(ready.ssrc, ready.ip, ready.port)
 
@@ -539,6 +582,13 @@ class VoiceConnection:
 
     def _count(self, reason: DropReason) -> None:
         self._drops[reason] = self._drops.get(reason, 0) + 1
+
+
+def _make_dave(config: Config, identity: bytes | str | None) -> DaveSession:
+    if not config.dave:
+        return Passthrough()
+    backend = load_backend(config.dave_backend, identity)
+    return DaveMachine(backend, require_e2ee=config.require_e2ee)
 
 
 #: Where op 1 may be sent: after Ready, and again to renegotiate.

@@ -18,6 +18,7 @@ __all__ = [
     "ClientFlagsChanged",
     "ClientPlatformSeen",
     "Closed",
+    "DaveEvent",
     "DaveFailed",
     "DaveRecovering",
     "DaveTransition",
@@ -193,6 +194,9 @@ class DaveFailed(_Event, frozen=True):
 
 class E2eeWithheld(_Event, frozen=True):
     """The call is not encrypted and Config(require_e2ee=True): silence is sent instead."""
+
+
+DaveEvent = DaveTransition | DaveRecovering | DaveFailed | E2eeWithheld | ProtocolViolation
 
 
 # -- undocumented opcodes, parsed; and unknown ones, raw ----------------------

@@ -23,7 +23,8 @@ class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
     first_sequence: int  #: extended
     highest_sequence: int  #: extended
     held: int  #: packets that waited for their user to be known
-    undecryptable: int
+    awaited_key: int  #: packets that waited for an end-to-end key
+    undecryptable: int  #: packets that no end-to-end key opened in time
     last_arrival: float
 
 
@@ -36,6 +37,7 @@ class ConnectionStats(msgspec.Struct, frozen=True, kw_only=True):
     packets_sent: int  #: RTP audio
     bytes_sent: int  #: their datagrams
     frames_sent_clear: int  #: without end-to-end encryption
+    dave: dict[str, int]  #: end-to-end encryption: transitions, recoveries, what was ignored
     packets_received: int  #: RTP audio that became frames
     bytes_received: int  #: their datagrams
     rtcp_sent: int

@@ -22,7 +22,14 @@ from enum import Enum
 import msgspec
 
 from ..codes import SILENCE_FRAME, Opcode
-from ..events import DaveFailed, DaveRecovering, DaveTransition, E2eeWithheld, ProtocolViolation
+from ..events import (
+    DaveEvent,
+    DaveFailed,
+    DaveRecovering,
+    DaveTransition,
+    E2eeWithheld,
+    ProtocolViolation,
+)
 from ..messages import DaveExecuteTransition, DavePrepareEpoch, DavePrepareTransition
 from .backend import CommitResult, DaveBackend
 from .displayable import privacy_code
@@ -48,8 +55,6 @@ MAX_RECOVERIES = 5
 RECOVERY_WINDOW = 30.0
 #: Transition ids that may be pending at once; servers overlap two or three.
 MAX_PENDING = 32
-
-DaveEvent = DaveTransition | DaveFailed | DaveRecovering | E2eeWithheld | ProtocolViolation
 
 
 class SendMode(Enum):
@@ -92,6 +97,8 @@ class DaveMachine:
         self._active = False
         self._external_sender: bytes | None = None
         self._epoch: int | None = None
+        self._privacy_code: str | None = None
+        self._members: tuple[int, ...] = ()
         self._own_commit: bytes | None = None
         self._pending: dict[int, _Pending] = {}
         self._welcome: tuple[int, bytes] | None = None
@@ -133,13 +140,17 @@ class DaveMachine:
     @property
     def privacy_code(self) -> str | None:
         """The 30 digits that all members see alike; None without a group."""
-        authenticator = self._backend.authenticator
-        return privacy_code(authenticator) if authenticator is not None else None
+        return self._privacy_code
 
     @property
     def members(self) -> tuple[int, ...]:
         """Users in the MLS group."""
-        return tuple(sorted(self._backend.roster)) if self._backend.established else ()
+        return self._members
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted."""
+        return msgspec.structs.asdict(self.counters)
 
     def verification_code(self, user_id: int) -> str | None:
         """Return the 45 digits to compare with a member; None for a stranger. Takes 80 ms."""
@@ -150,9 +161,9 @@ class DaveMachine:
         """Grows with each change of receiving keys: a reason to try a held frame again."""
         return self._generation
 
-    def in_transition(self) -> bool:
-        """Whether a key that a frame needs may be on its way."""
-        return self._announced > 0 and not self._failed
+    def awaits_key(self, frame: bytes) -> bool:
+        """Whether a key that opens the frame may be on its way: its sender switches first."""
+        return self._announced > 0 and not self._failed and has_marker(frame)
 
     # -- the loop -----------------------------------------------------------------
 
@@ -273,9 +284,8 @@ class DaveMachine:
 
     def decrypt(self, user_id: int, frame: bytes, now: float) -> bytes | None:
         """Return the Opus packet of a frame: the same object where it was in clear."""
-        if has_marker(frame):
-            if self._announced or self._version:
-                return self._backend.decrypt(user_id, frame)
+        if has_marker(frame) and (self._announced or self._version):
+            return self._backend.decrypt(user_id, frame)
         if self._clear_until is not None or frame == SILENCE_FRAME:
             return frame
         return None
@@ -287,6 +297,8 @@ class DaveMachine:
         self._active = True
         self._announced = version
         self._epoch = None
+        self._privacy_code = None
+        self._members = ()
         self._own_commit = None
         self._pending.clear()
         self._forget_welcome()
@@ -348,6 +360,9 @@ class DaveMachine:
         """A new epoch: everybody's receiving keys now, our sending key with op 22."""
         self._epoch = epoch
         self._own_commit = None
+        authenticator = self._backend.authenticator
+        self._privacy_code = privacy_code(authenticator) if authenticator is not None else None
+        self._members = tuple(sorted(self._backend.roster))
         self._backend.add_receive_keys()
         self._generation += 1
         self._store(transition_id, _Pending(self._announced, self._backend.send_key()), now)

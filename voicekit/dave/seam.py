@@ -2,10 +2,13 @@
 
 The connection hands every DAVE message to one object of this Protocol and asks it to
 encrypt what goes out and decrypt what comes in. Version 0 is no end-to-end encryption:
-stage channels stay there, and `Passthrough` is that version.
+stage channels stay there. `DaveMachine` is the real thing; `Passthrough` knows version 0
+only.
 """
 
 from typing import Protocol
+
+from ..events import DaveEvent
 
 __all__ = ["DaveSession", "Passthrough"]
 
@@ -19,7 +22,33 @@ class DaveSession(Protocol):
 
     @property
     def version(self) -> int:
-        """The version in force; 0 sends and receives in clear."""
+        """The version in force for what is sent; 0 sends in clear."""
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever more frames can be decrypted than before."""
+
+    @property
+    def epoch(self) -> int | None:
+        """The MLS group's epoch, where it is known."""
+
+    @property
+    def privacy_code(self) -> str | None:
+        """30 digits that all members see alike; None without a group."""
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Users in the MLS group."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted, for ``stats().dave``."""
+
+    def verification_code(self, user_id: int) -> str | None:
+        """45 digits to compare with a member; None for a stranger. Takes 80 ms."""
+
+    def identifying(self) -> None:
+        """Forget who is in the call: a new Identify asks for it anew."""
 
     def session_described(self, version: int, channel_id: int, user_id: int, now: float) -> None:
         """Begin a session of ``version`` (op 4); the MLS group id is the channel id."""
@@ -39,11 +68,23 @@ class DaveSession(Protocol):
     def poll(self) -> tuple[int, object] | None:
         """Return the next message to send: (op, bytes for a binary one, else ``d``)."""
 
+    def poll_event(self) -> DaveEvent | None:
+        """Return the next event."""
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+
     def encrypt(self, opus: bytes) -> bytes | None:
         """Return the frame to send for ``opus``; None: it must not go out now."""
 
     def decrypt(self, user_id: int, frame: bytes, now: float) -> bytes | None:
         """Return the Opus packet in ``frame``; None: no key fits."""
+
+    def awaits_key(self, frame: bytes) -> bool:
+        """Whether a frame that `decrypt` refused may be opened by a key to come."""
 
 
 class Passthrough:
@@ -51,6 +92,22 @@ class Passthrough:
 
     max_version = 0
     version = 0
+    generation = 0
+    epoch = None
+    privacy_code = None
+    members: tuple[int, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Nothing is counted."""
+        return {}
+
+    def verification_code(self, user_id: int) -> str | None:
+        """Nobody can be verified."""
+        return None
+
+    def identifying(self) -> None:
+        """Nothing to forget."""
 
     def session_described(self, version: int, channel_id: int, user_id: int, now: float) -> None:
         """Nothing to begin."""
@@ -71,6 +128,17 @@ class Passthrough:
         """Nothing is ever to be sent."""
         return None
 
+    def poll_event(self) -> DaveEvent | None:
+        """Nothing ever happens."""
+        return None
+
+    def next_timeout(self) -> float | None:
+        """There are no timers."""
+        return None
+
+    def handle_timeout(self, now: float) -> None:
+        """There are no timers."""
+
     def encrypt(self, opus: bytes) -> bytes | None:
         """Return ``opus``."""
         return opus
@@ -78,3 +146,7 @@ class Passthrough:
     def decrypt(self, user_id: int, frame: bytes, now: float) -> bytes | None:
         """Return ``frame``."""
         return frame
+
+    def awaits_key(self, frame: bytes) -> bool:
+        """There are no keys."""
+        return False

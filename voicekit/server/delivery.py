@@ -215,9 +215,7 @@ class Delivery:
         (user_id,) = self._members
         self._forget_group()
         self._members[user_id].package = None
-        self._say(
-            user_id, Opcode.DAVE_PREPARE_EPOCH, protocol_version=PROTOCOL_VERSION, epoch=1
-        )
+        self._say(user_id, Opcode.DAVE_PREPARE_EPOCH, protocol_version=PROTOCOL_VERSION, epoch=1)
         self._say(
             user_id,
             Opcode.DAVE_PREPARE_TRANSITION,
