@@ -156,6 +156,7 @@ def choose_mode(offered, allowed=None):
     ``offered`` is the server's list. ``allowed`` narrows and orders our own; None is
     everything available. Raises `ModeUnavailable`, which names both lists.
     """
+    offered = tuple(offered)
     ours = available_modes()
     if allowed is not None:
         ours = tuple([mode for mode in allowed if mode in ours])
@@ -170,7 +171,7 @@ def choose_mode(offered, allowed=None):
 
 def _listed(modes):
     """Join names for an error text; a server's list may be absurdly long."""
-    text = ", ".join([str(mode)[:64] for mode in list(modes)[:16]])
+    text = ", ".join([str(mode)[:64] for mode in modes[:16]])
     return text or "none"
 
 
