@@ -15,7 +15,7 @@ import pytest
 
 from ..independent.certificates import Certificates, write_certificates
 from ..independent.ciphers import XCHACHA
-from ..independent.process import PLAIN, ServerProcess
+from ..independent.process import OURS, PLAIN, ServerProcess
 from ..independent.raw_client import CHANNEL_ID, SERVER_ID, RawClient
 from .environment import python_with
 
@@ -25,7 +25,7 @@ CLIENT = Path(__file__).with_name("discordpy_client.py")
 BOT, LISTENER = 2001, 2002
 SILENCE = b"\xf8\xff\xfe"
 TIMEOUT = 90
-SERVERS = {"plain": PLAIN}
+SERVERS = {"plain server": PLAIN, "voicekit serve": OURS}
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +149,10 @@ def test_a_pause_of_discordpy_keeps_every_packet_valid(discordpy, certificates, 
     assert session["packets_bad"] == {}
 
 
-def test_discordpy_joins_again_after_a_dropped_socket(discordpy, certificates, command):
+def test_discordpy_joins_again_after_a_dropped_socket(discordpy, certificates):
     drop = ("--fault", "drop@1")
     with (
-        ServerProcess(*tls(certificates), *drop, command=command) as server,
+        ServerProcess(*tls(certificates), *drop) as server,
         RawClient(server.url, LISTENER, ca=str(certificates.authority)) as speaker,
         Bot(discordpy, certificates.authority, server, frames=250) as bot,
     ):
