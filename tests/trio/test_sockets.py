@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -17,7 +17,18 @@ from voicekit.server import ServerConfig
 from voicekit.trio import Listening, Voice, connect
 
 from ..certificates import Certificates
-from .calls import EARS, MOUTH, SILENCE, Packets, account, collect, info, numbered, running_server
+from .calls import (
+    EARS,
+    MOUTH,
+    SILENCE,
+    Packets,
+    account,
+    collect,
+    info,
+    numbered,
+    running_server,
+    until,
+)
 
 LISTENER = Config(receive_only=True)
 #: Nothing here should take longer; seconds.
@@ -33,11 +44,6 @@ async def two_clients(
         connect(info(listening.url, MOUTH), ssl_context=context) as mouth,
     ):
         yield mouth, ears
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.01)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])

@@ -140,6 +140,7 @@ class Voice:
         finally:
             self._playing = False
 
+    @trio.lowlevel.enable_ki_protection
     def send_audio(self, opus: bytes) -> bool:
         """Send one Opus packet now; the caller keeps the time. False: dropped and counted."""
         if self._leaving:
@@ -148,6 +149,7 @@ class Voice:
         self._driver.drain()
         return sent
 
+    @trio.lowlevel.enable_ki_protection
     def stop_audio(self) -> None:
         """End the talk spurt: five silence frames follow, then Speaking 0 and `AudioStopped`."""
         self.connection.stop_audio(trio.current_time())
@@ -205,11 +207,13 @@ class Voice:
 
     # -- the host ----------------------------------------------------------------------
 
+    @trio.lowlevel.enable_ki_protection
     def update_voice_server(self, token: str, endpoint: str | None) -> None:
         """Hand in a VOICE_SERVER_UPDATE: the call moves there."""
         self.connection.update_voice_server(token, endpoint, trio.current_time())
         self._driver.drain()
 
+    @trio.lowlevel.enable_ki_protection
     def update_voice_state(self, channel_id: int | None, session_id: str) -> None:
         """Hand in our own VOICE_STATE_UPDATE."""
         self.connection.update_voice_state(channel_id, session_id, trio.current_time())
@@ -241,6 +245,7 @@ class Voice:
                     raise ConnectFailed(why, "update")
             await self._changed.park()
 
+    @trio.lowlevel.enable_ki_protection
     async def _close(self) -> None:
         with trio.CancelScope(shield=True):
             with trio.move_on_after(LEAVE_TIMEOUT):
