@@ -115,25 +115,27 @@ def test_header_extensions_and_padding_are_taken_off():
     assert {(frame.audio_level, frame.speaker_flags) for frame in heard} == {(36, 2)}
 
 
-@pytest.mark.parametrize("version", [7, 8, 9])
-@pytest.mark.parametrize("fault", ["drop@0.6", "close:4015@0.6"])
+@pytest.mark.parametrize(
+    ("fault", "version"),
+    [("drop@0.4", 7), ("drop@0.4", 8), ("drop@0.4", 9), ("close:4015@0.4", 8)],
+)
 def test_a_call_goes_on_over_a_lost_socket_without_losing_a_packet(fault, version):
-    packets = Packets(100)
+    packets = Packets(60)
     with ServerProcess("--fault", fault) as server:
         heard = run(call_of_two, server, packets, Config(gateway_version=version))
         alice = server.session_of(ALICE)
     assert [frame.opus for frame in heard] == [*packets.all, *[SILENCE] * 5]
     assert alice["resumes"] == 1
-    assert alice["packets_valid"] == 105
+    assert alice["packets_valid"] == 65
     assert alice["packets_bad"] == {}
 
 
 def test_a_socket_that_no_longer_answers_is_closed_and_resumed():
-    packets = Packets(200)
+    packets = Packets(150)
     with ServerProcess("--heartbeat", "1000", "--fault", "stop-acks@0") as server:
         heard = run(call_of_two, server, packets)
         alice = server.session_of(ALICE)
-    assert [frame.opus for frame in heard[:200]] == packets.all
+    assert [frame.opus for frame in heard[:150]] == packets.all
     assert alice["resumes"] >= 1
     assert alice["packets_bad"] == {}
 
