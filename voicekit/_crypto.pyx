@@ -206,7 +206,7 @@ cdef class NonceCounter:
         """Return the next value, and never again. Raises `NonceExhausted` after the last."""
         cdef long long value = self.take()
         if value < 0:
-            raise NonceExhausted("all nonces of this key are used; it must be renegotiated")
+            raise_crypto(CRYPTO_EXHAUSTED)
         return value
 
     @property
@@ -337,7 +337,7 @@ cdef class TransportCipher:
         finally:
             PyBuffer_Release(&head)
         if answer != CRYPTO_OK:
-            _raise(answer)
+            raise_crypto(answer)
         return packet
 
     def open(self, packet, Py_ssize_t header_size):
@@ -364,7 +364,7 @@ cdef class TransportCipher:
         finally:
             PyBuffer_Release(&view)
         if size < 0:
-            _raise(<int> size)
+            raise_crypto(<int> size)
         return plain
 
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
@@ -446,7 +446,7 @@ cdef inline void _set_nonce(uint8_t* nonce, uint32_t value) noexcept nogil:
         nonce[i] = 0
 
 
-cdef int _raise(int answer) except -1:
+cdef int raise_crypto(int answer) except -1:
     if answer == CRYPTO_BAD_TAG:
         raise DecryptionFailed("the tag does not match: altered, or the wrong key")
     if answer == CRYPTO_EXHAUSTED:
