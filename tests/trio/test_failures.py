@@ -326,6 +326,33 @@ def test_a_move_goes_on_in_the_other_channel() -> None:
     in_memory(use, handle_event=be_the_host)
 
 
+@pytest.mark.parametrize("first", ["close", "null endpoint"])
+def test_play_waits_for_a_host_that_takes_its_time(first: str) -> None:
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with (
+            connect(info(listening.url), network=network) as voice,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(voice.play, Packets(numbered(100)))
+            await trio.sleep(1.01)  # between two frames: none is on its way
+            if first == "close":
+                listening.server.faults.close(4014, trio.current_time())
+                listening.drain()
+            else:
+                voice.update_voice_server("token", None)
+            await trio.sleep(5)
+            assert voice.frames_played == 51
+            voice.update_voice_server("new token", listening.url)
+            await trio.sleep(3)
+            assert voice.frames_played == 100
+            assert voice.stats().drops == {}
+        sessions = [s for s in listening.server.stats() if s.user_id == MOUTH]
+        assert sum(s.packets_valid for s in sessions) == 105
+        assert all(s.packets_bad == {} for s in sessions)
+
+    in_memory(use)
+
+
 def test_a_session_that_is_gone_asks_the_host_and_never_loops() -> None:
     async def use(listening: Listening, network: MemoryNetwork) -> None:
         async with connect(info(listening.url), network=network) as voice:

@@ -21,8 +21,8 @@ PATIENCE = 30
         ("xchacha", None, True),
         ("aes", "drop@0.4", True),
         ("xchacha", "drop@0.4", False),
-        ("aes", "close=4015@0.4", False),
-        ("xchacha", "close=4015@0.4", True),
+        ("aes", "close:4015@0.4", False),
+        ("xchacha", "close:4015@0.4", True),
     ],
 )
 def test_every_packet_is_valid_and_arrives(mode: str, fault: str | None, tls: bool) -> None:
