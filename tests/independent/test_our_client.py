@@ -115,6 +115,29 @@ def test_header_extensions_and_padding_are_taken_off():
     assert {(frame.audio_level, frame.speaker_flags) for frame in heard} == {(36, 2)}
 
 
+def test_rtcp_reports_are_valid_and_share_the_nonces_of_audio():
+    packets = Packets(50)
+    with ServerProcess() as server:
+        heard = run(call_of_two, server, packets, Config(rtcp=True, rtcp_interval=0.2))
+        alice, bob = server.session_of(ALICE), server.session_of(BOB)
+    assert [frame.opus for frame in heard[:50]] == packets.all
+    assert alice["rtcp"] >= 3  # sender reports
+    assert bob["rtcp"] >= 3  # receiver reports
+    assert alice["packets_bad"] == bob["packets_bad"] == {}
+
+
+def test_a_receive_only_client_opens_the_way_with_silence():
+    async def main():
+        async with voicekit.trio.connect(info(server, ALICE), config=Config(receive_only=True)):
+            await trio.sleep(0.3)
+
+    with ServerProcess() as server:
+        run(main)
+        alice = server.session_of(ALICE)
+    assert alice["packets_valid"] == 5
+    assert alice["packets_bad"] == {}
+
+
 @pytest.mark.parametrize(
     ("fault", "version"),
     [("drop@0.4", 7), ("drop@0.4", 8), ("drop@0.4", 9), ("close:4015@0.4", 8)],
