@@ -95,5 +95,5 @@ def _scaled(signal: npt.NDArray[Any]) -> Signal:
 
 
 def _decibel(signal: npt.NDArray[Any], noise: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    tiny = np.finfo(np.float64).tiny
-    return 10 * np.log10(np.maximum(signal, tiny) / np.maximum(noise, tiny))
+    floor = 1e-12  # 240 dB below a full frame: equal signals
+    return 10 * np.log10(np.maximum(signal, floor) / np.maximum(noise, floor))
