@@ -146,6 +146,26 @@ def test_a_host_that_cannot_help_yet_is_not_waited_for() -> None:
     in_memory(use)
 
 
+def test_a_session_refused_while_connecting_is_raised_at_once() -> None:
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        network.udp_works = False  # holds it up in discovery
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def refuse() -> None:
+                await trio.sleep(0.5)
+                listening.server.faults.close(4006, trio.current_time())
+                listening.drain()
+
+            with pytest.raises(CallClosed) as caught:
+                async with connect(info(listening.url), network=network):
+                    pytest.fail("it was refused")
+        assert caught.value.code == 4006
+        assert trio.current_time() < 1
+
+    in_memory(use)
+
+
 def test_without_wait_ready_the_host_hands_in_the_update_that_is_missing() -> None:
     async def use(listening: Listening, network: MemoryNetwork) -> None:
         nowhere = type(info(""))(**{**as_dict(info("")), "endpoint": None})

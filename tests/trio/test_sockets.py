@@ -2,8 +2,10 @@
 
 import socket
 import ssl
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import trio
@@ -12,7 +14,7 @@ from websockets.trio.client import ClientConnection
 from websockets.trio.client import connect as open_websocket
 
 from voicekit.config import Config
-from voicekit.errors import ConnectFailed
+from voicekit.errors import ConnectFailed, MediaError
 from voicekit.server import ServerConfig
 from voicekit.trio import Listening, Voice, connect
 
@@ -202,17 +204,40 @@ def test_a_client_that_does_not_read_is_dropped_and_others_go_on(
     trio.run(main)
 
 
-def test_a_message_over_the_limit_closes_the_socket_and_not_the_server() -> None:
+def test_a_file_is_played_and_a_missing_one_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "fifth.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(2 * 9_600))
+
+    async def main() -> None:
+        async with running_server() as listening, connect(info(listening.url)) as voice:
+            with pytest.raises(MediaError, match=r"nowhere\.ogg"):
+                await voice.play(tmp_path / "nowhere.ogg")
+            await voice.play(path)
+            assert voice.frames_played == 10
+            await voice.play(str(path))
+            assert account(listening).packets_valid == 30
+
+    trio.run(main)
+
+
+def test_messages_of_a_stranger_close_its_socket_and_not_the_server() -> None:
     async def main() -> None:
         with trio.fail_after(PATIENCE):
             async with running_server(ServerConfig(max_message_size=1000)) as listening:
-                for size in (2_000, 8 << 20):
+                hostile = (
+                    (b"\x1a", (4003,)),
+                    ("x" * 2_000, (1009,)),
+                    ("x" * (8 << 20), (1009, 1006)),
+                )
+                for message, codes in hostile:
                     async with open_websocket(f"{listening.url}/?v=8") as client:
                         with suppress(ConnectionClosed):
-                            await client.send("x" * size)
+                            await client.send(message)
                             async for _ in client:
                                 pass
-                        assert client.close_code in (1009, 1006)
+                        assert client.close_code in codes
                 async with connect(info(listening.url)) as voice:
                     assert voice.connection.is_ready
 
