@@ -33,9 +33,7 @@ compile_args: list[str] = []
 link_args: list[str] = []
 
 if sys.platform != "win32":
-    # The warnings are for our code; Cython's own glue trips the ones switched off.
-    compile_args += ["-O2", "-Wall", "-Wextra", "-Wno-unused-parameter",
-                     "-Wno-missing-field-initializers", "-Wno-unused-function"]
+    compile_args += ["-O2", "-Wall", "-Wextra"]
 if os.environ.get("VOICEKIT_PORTABLE") == "1":
     macros.append(("VOICEKIT_PORTABLE", "1"))
 if os.environ.get("VOICEKIT_SANITIZE") == "1":
@@ -56,7 +54,6 @@ setup(
                 extra_link_args=link_args,
             )
             for name in MODULES
-            if os.path.exists(f"voicekit/{name}.pyx")
         ],
         compiler_directives={
             "language_level": 3,

@@ -11,24 +11,31 @@ The sans-I/O core is here; importing it loads no event loop, no media library an
 Rooms beside it: ``voicekit.trio`` (the runner), ``voicekit.media`` (files),
 ``voicekit.server`` (the loopback voice server), ``voicekit.testing`` (virtual clock, bad
 network, transcripts).
+
+Names are loaded when they are first used, since pytest imports this package in every run of
+everybody who has its plugin installed.
 """
 
-from . import codes, errors, events, outputs
-from ._crypto import available_modes
-from ._frame import AudioFrame
-from ._gateway import Gateway
-from ._session import RtpSession
-from .close_codes import ClosePolicy, close_code
-from .codes import SILENCE_FRAME, DropReason, Opcode, SpeakingFlags
-from .config import Config
-from .connection import VoiceConnection
-from .dave import DaveSession, Passthrough
-from .discovery import IpDiscovery
-from .errors import LocalProtocolError, VoicekitError
-from .gateway_states import GatewayState
-from .join import Join
-from .server_info import VoiceServerInfo
-from .stats import ConnectionStats, StreamStats
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import codes, errors, events, outputs
+    from ._crypto import available_modes
+    from ._frame import AudioFrame
+    from ._gateway import Gateway
+    from ._session import RtpSession
+    from .close_codes import ClosePolicy, close_code
+    from .codes import SILENCE_FRAME, DropReason, Opcode, SpeakingFlags
+    from .config import Config
+    from .connection import VoiceConnection
+    from .dave import DaveSession, Passthrough
+    from .discovery import IpDiscovery
+    from .errors import LocalProtocolError, VoicekitError
+    from .gateway_states import GatewayState
+    from .join import Join
+    from .server_info import VoiceServerInfo
+    from .stats import ConnectionStats, StreamStats
 
 __all__ = [
     "SILENCE_FRAME",
@@ -58,3 +65,43 @@ __all__ = [
     "events",
     "outputs",
 ]
+
+_MODULES = frozenset({"codes", "errors", "events", "outputs"})
+_HOMES = {
+    "AudioFrame": "_frame",
+    "ClosePolicy": "close_codes",
+    "Config": "config",
+    "ConnectionStats": "stats",
+    "DaveSession": "dave",
+    "DropReason": "codes",
+    "Gateway": "_gateway",
+    "GatewayState": "gateway_states",
+    "IpDiscovery": "discovery",
+    "Join": "join",
+    "LocalProtocolError": "errors",
+    "Opcode": "codes",
+    "Passthrough": "dave",
+    "RtpSession": "_session",
+    "SILENCE_FRAME": "codes",
+    "SpeakingFlags": "codes",
+    "StreamStats": "stats",
+    "VoiceConnection": "connection",
+    "VoiceServerInfo": "server_info",
+    "VoicekitError": "errors",
+    "available_modes": "_crypto",
+    "close_code": "close_codes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,6 +27,10 @@ cdef enum:
     CRYPTO_FAILED = -4      # libsodium said no; should not happen
 
 
+# Raise what the Python methods raise for an answer that is not CRYPTO_OK.
+cdef int raise_crypto(int answer) except -1
+
+
 # One signature for every AEAD of libsodium: the last argument is the key, or for the
 # *_afternm functions the key schedule made from it.
 ctypedef int (*seal_function)(

@@ -156,6 +156,7 @@ def choose_mode(offered, allowed=None):
     ``offered`` is the server's list. ``allowed`` narrows and orders our own; None is
     everything available. Raises `ModeUnavailable`, which names both lists.
     """
+    offered = tuple(offered)
     ours = available_modes()
     if allowed is not None:
         ours = tuple([mode for mode in allowed if mode in ours])
@@ -170,7 +171,7 @@ def choose_mode(offered, allowed=None):
 
 def _listed(modes):
     """Join names for an error text; a server's list may be absurdly long."""
-    text = ", ".join([str(mode)[:64] for mode in list(modes)[:16]])
+    text = ", ".join([str(mode)[:64] for mode in modes[:16]])
     return text or "none"
 
 
@@ -205,7 +206,7 @@ cdef class NonceCounter:
         """Return the next value, and never again. Raises `NonceExhausted` after the last."""
         cdef long long value = self.take()
         if value < 0:
-            raise NonceExhausted("all nonces of this key are used; it must be renegotiated")
+            raise_crypto(CRYPTO_EXHAUSTED)
         return value
 
     @property
@@ -336,7 +337,7 @@ cdef class TransportCipher:
         finally:
             PyBuffer_Release(&head)
         if answer != CRYPTO_OK:
-            _raise(answer)
+            raise_crypto(answer)
         return packet
 
     def open(self, packet, Py_ssize_t header_size):
@@ -363,7 +364,7 @@ cdef class TransportCipher:
         finally:
             PyBuffer_Release(&view)
         if size < 0:
-            _raise(<int> size)
+            raise_crypto(<int> size)
         return plain
 
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
@@ -445,7 +446,7 @@ cdef inline void _set_nonce(uint8_t* nonce, uint32_t value) noexcept nogil:
         nonce[i] = 0
 
 
-cdef int _raise(int answer) except -1:
+cdef int raise_crypto(int answer) except -1:
     if answer == CRYPTO_BAD_TAG:
         raise DecryptionFailed("the tag does not match: altered, or the wrong key")
     if answer == CRYPTO_EXHAUSTED:

@@ -37,9 +37,12 @@ from .opus_error import OpusError
 
 __all__ = ["APPLICATIONS", "BANDWIDTHS", "SIGNALS", "Decoder", "Encoder", "OpusError", "library"]
 
-# The largest packet: six frames of 20 ms, 1275 bytes each, and their lengths.
+# RFC 6716 section 3.2: a frame of up to 20 ms has at most 1275 bytes, before it the TOC byte;
+# of several, each has a length of up to two bytes. Given more room, libopus fills it with
+# padding at a fixed bitrate.
 cdef enum:
-    MAX_PACKET = 7680
+    MAX_FRAME = 1276
+    MAX_PACKET = 6 * (MAX_FRAME + 2)
 
 #: Names and numbers of what an encoder is for. Only the last never uses the voice modes.
 APPLICATIONS = {"voip": 2048, "audio": 2049, "restricted_lowdelay": 2051}
@@ -251,12 +254,12 @@ cdef class Encoder(Codec):
         """Encode one frame into a writable buffer; return the size of the packet.
 
         The packet never gets larger than the buffer: a small one lowers the bitrate of the
-        frame. 1275 bytes hold any frame of up to 20 ms.
+        frame. 1276 bytes hold any frame of up to 20 ms.
         """
         cdef Py_buffer out
         PyObject_GetBuffer(buffer, &out, PyBUF_SIMPLE | PyBUF_WRITABLE)
         try:
-            return self._encode(pcm, <unsigned char*> out.buf, min(out.len, MAX_PACKET))
+            return self._encode(pcm, <unsigned char*> out.buf, <int32_t> min(out.len, MAX_PACKET))
         finally:
             PyBuffer_Release(&out)
 
@@ -264,10 +267,13 @@ cdef class Encoder(Codec):
         cdef Py_buffer view
         cdef int item = _open_pcm(pcm, &view, PyBUF_SIMPLE)
         cdef int32_t size
+        cdef int frames
         try:
             if view.len % (item * self.channels):
                 raise ValueError("PCM is cut between the channels of a sample")
             samples = self._check_frame(view.len // (item * self.channels))
+            frames = (samples * 50 - 1) // self.sample_rate + 1
+            capacity = min(capacity, MAX_FRAME if frames == 1 else frames * (MAX_FRAME + 2))
             size = (encode_int16 if item == 2 else encode_float)(
                 self._state, view.buf, samples, out, capacity)
         finally:

@@ -1,21 +1,21 @@
 """The receiving half of a session: from an opened packet to the frame of a user.
 
-Every SSRC has one owner at a time:
+The owner of an SSRC, and what changes it:
 
-```
-             first packet                    Speaking, Video
-  (nothing) --------------> OWNER_UNKNOWN --------------------> OWNER_KNOWN
-      ^                       |     ^                             |     ^
-      |   all held packets    |     :                user left    |     | Speaking
-      |<----- expired --------+     : next packet                 v     | (a new call)
-      |<--------------------------- : ------ hold_time ------- OWNER_LEFT
-      +.............................:
-```
+| owner         | until                                   | then            | its packets are |
+| ------------- | --------------------------------------- | --------------- | --------------- |
+| none yet      | the first packet                        | `OWNER_UNKNOWN` |                 |
+|               | Speaking or Video names it              | `OWNER_KNOWN`   |                 |
+| OWNER_UNKNOWN | Speaking or Video names it              | `OWNER_KNOWN`   | held            |
+|               | nothing is held any more                | forgotten       |                 |
+| OWNER_KNOWN   | its user leaves                         | `OWNER_LEFT`    | delivered       |
+| OWNER_LEFT    | Speaking or Video names it again        | `OWNER_KNOWN`   | dropped         |
+|               | `Config.hold_time` has passed           | forgotten       |                 |
 
 Packets of an unknown SSRC wait, since the Speaking message that names its user comes over
 another connection, often a little later. Those of a user who left are dropped for as long
-as they may still be on their way. A stream that is not known is forgotten soon, so that an
-endless supply of SSRCs fills no table.
+as they may still be on their way. Streams of nobody are forgotten soon, so that an endless
+supply of SSRCs fills no table.
 """
 
 cimport cython

@@ -21,10 +21,10 @@ from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int64_t, uint8_t
 
 from ._crypto cimport (
-    CRYPTO_EXHAUSTED,
     CRYPTO_OK,
     OVERHEAD,
     TransportCipher,
+    raise_crypto,
     vk_atomic_load,
 )
 from ._frame cimport AudioFrame
@@ -48,7 +48,7 @@ from ._sender cimport Sender
 from ._rtcp import build_compound, seal_rtcp
 from .config import Config
 from .dave import Passthrough
-from .errors import LocalProtocolError, NonceExhausted
+from .errors import LocalProtocolError
 from .events import RtcpReceived
 from .rtcp import ReceiverReport, SdesChunk, SenderReport, SourceDescription
 
@@ -471,8 +471,4 @@ cdef class RtpSession:
 
 
 cdef int _check(int answer) except -1:
-    if answer == CRYPTO_EXHAUSTED:
-        raise NonceExhausted("all nonces of this key are used; it must be renegotiated")
-    if answer != CRYPTO_OK:
-        raise LocalProtocolError("the cipher is closed")
-    return 0
+    return 0 if answer == CRYPTO_OK else raise_crypto(answer)

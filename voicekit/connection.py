@@ -37,12 +37,12 @@ from .events import (
     VideoChanged,
 )
 from .gateway_events import GatewayDescribed, GatewayEvent, GatewayMessage, GatewayReady
-from .media_path import MediaPath, PathFailed, PathOutput
 from .messages import BINARY_OPS, ClientDisconnect, ClientsConnect, Speaking
 from .outputs import GatewayOutput, Output, SendDatagram
 from .server_info import VoiceServerInfo
 from .stats import ConnectionStats
 from .talk_spurt import TalkSpurt
+from .udp_path import PathFailed, PathOutput, UdpPath
 
 __all__ = ["VoiceConnection"]
 
@@ -83,7 +83,7 @@ class VoiceConnection:
         self._timer_lateness = 0.0
         self._ignored_links = 0
 
-        self._path = MediaPath(self._config)
+        self._path = UdpPath(self._config)
         self._talk = TalkSpurt()
         self._channel_id = info.channel_id
         self._has_media = False  # from Ready on, as long as the session lives

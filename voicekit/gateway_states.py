@@ -224,7 +224,7 @@ _ANY_TIME_OPS = frozenset(
 )
 
 #: Everything that a server may send.
-SERVER_OPS = _ANY_TIME_OPS | OPCODE_INPUTS.keys()
+SERVER_OPS = frozenset({*_ANY_TIME_OPS, *OPCODE_INPUTS})
 
 _KNOWN_OPS = frozenset(Opcode)
 

@@ -83,7 +83,7 @@ def test_over_tls_with_a_ca_file(serve: Server, tmp_path: Path) -> None:
     [
         (served, "close:4015@2"),
         (served, "drop@2"),
-        (independently_served, "close=4015@2"),
+        (independently_served, "close:4015@2"),
         (independently_served, "drop@2"),
     ],
 )

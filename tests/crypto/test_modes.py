@@ -26,6 +26,7 @@ def test_our_order_decides(offered):
 def test_what_both_have_is_chosen():
     assert choose_mode(["aead_aes128_gcm", XCHACHA]) == XCHACHA
     assert choose_mode(ALL_MODES, (XCHACHA,)) == XCHACHA
+    assert choose_mode(iter([XCHACHA])) == XCHACHA
 
 
 @needs_aes

@@ -5,7 +5,7 @@ misunderstanding can sit on both sides of a test. Gateway versions 4 to 9, both 
 modes, discovery, forwarding, buffered resume, and a judge of every client (judge.py).
 End-to-end encryption is not spoken: the DAVE version is 0.
 
-    python tests/independent/server.py [--tls] [--fault close=4015@2] ...
+    python tests/independent/server.py [--tls] [--fault close:4015@2] ...
 
 prints one JSON line when it listens and one with the counts of every session when it ends.
 """
@@ -56,18 +56,18 @@ MISSED_HEARTBEATS = 3
 class Fault:
     """What to do to each user, once, some seconds after the first session description."""
 
-    action: str  # "close", "drop" or "mute" (no more heartbeat ACKs)
+    kind: str  # "close", "drop" or "stop-acks"
     code: int
     after: float
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Parse ``close=CODE@SECONDS``, ``drop@SECONDS`` or ``mute@SECONDS``."""
+        """Parse ``close:CODE@SECONDS``, ``drop@SECONDS`` or ``stop-acks@SECONDS``."""
         what, _, after = text.partition("@")
-        action, _, code = what.partition("=")
-        if action not in ("close", "drop", "mute") or (action == "close") != bool(code):
+        kind, _, code = what.partition(":")
+        if kind not in ("close", "drop", "stop-acks") or (kind == "close") != bool(code):
             raise ValueError(text)
-        return cls(action, int(code or 0), float(after))
+        return cls(kind, int(code or 0), float(after))
 
 
 class VoiceServer(asyncio.DatagramProtocol):
@@ -357,9 +357,9 @@ def _introduce(session: Session, newcomers: list[Session]) -> None:
 
 
 def _harm(session: Session, fault: Fault) -> None:
-    if fault.action == "mute":
+    if fault.kind == "stop-acks":
         session.muted = True
-    elif session.link is not None and fault.action == "drop":
+    elif session.link is not None and fault.kind == "drop":
         session.link.drop()
     elif session.link is not None:
         session.link.close(fault.code, "Fault.")
@@ -421,7 +421,7 @@ def main() -> None:
         type=Fault.parse,
         action="append",
         default=[],
-        metavar="close=CODE@SECONDS | drop@SECONDS | mute@SECONDS",
+        metavar="close:CODE@SECONDS | drop@SECONDS | stop-acks@SECONDS",
         help="once per user, counted from the first session description",
     )
     parser.add_argument("--json", action="store_true", help="accepted: the output is always JSON")

@@ -430,9 +430,9 @@ def test_the_same_user_again_replaces_the_older_session():
 @pytest.mark.parametrize(
     ("fault", "code", "resumable"),
     [
-        ("close=4015@0.1", 4015, True),
-        ("close=1000@0.1", 1000, True),
-        ("close=4014@0.1", 4014, False),
+        ("close:4015@0.1", 4015, True),
+        ("close:1000@0.1", 1000, True),
+        ("close:4014@0.1", 4014, False),
         ("drop@0.1", None, True),
     ],
 )
@@ -453,8 +453,8 @@ def test_a_fault_strikes_once_after_its_time(fault, code, resumable):
             assert alice.close_code() == 4006
 
 
-def test_mute_stops_the_acks_until_a_resume():
-    with ServerProcess("--fault", "mute@0") as server, RawClient(server.url, ALICE) as alice:
+def test_acks_stop_until_a_resume():
+    with ServerProcess("--fault", "stop-acks@0") as server, RawClient(server.url, ALICE) as alice:
         alice.join(AES)
         alice.synchronise()
         alice.send(3, {"t": 1, "seq_ack": -1})

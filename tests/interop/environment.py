@@ -27,7 +27,7 @@ def python_with(folder: Path, *requirements: str) -> Path:
         except subprocess.TimeoutExpired:
             pytest.skip(f"{', '.join(requirements)} took more than {INSTALL_TIMEOUT} s to install")
         if made.returncode:
-            reason = made.stderr.strip().splitlines()[-1:]
+            reason = (made.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             pytest.skip(f"{', '.join(requirements)} cannot be installed here: {reason}")
         complete.write_text(wanted)
     return python

@@ -23,4 +23,4 @@ def test_the_reference_imports_the_standard_library_alone(source):
 
 
 def test_all_of_it_was_looked_at():
-    assert [path.stem for path in SOURCES] == ["opus", "reception", "rtcp", "rtp"]
+    assert [path.stem for path in SOURCES] == ["ogg", "opus", "reception", "rtcp", "rtp"]

@@ -67,7 +67,7 @@ def test_what_no_key_opens_keeps_header_and_length_and_nothing_else() -> None:
     masked = mask.datagram(garbage)
     assert masked[:12] == garbage[:12]
     assert len(masked) == len(garbage)
-    assert not any(masked[12:-4])
+    assert not any(masked[12:])
 
 
 def test_discovery_replies_get_another_address_of_the_same_layout() -> None:
@@ -124,6 +124,17 @@ def test_addresses_in_sentences_are_masked(address: str) -> None:
 def test_what_is_not_json_loses_all_that_could_be_a_secret() -> None:
     masked = Mask().message('{"op": 0, "d": {"token": "abc123')
     assert masked == '{"xx": 0, "x": {"xxxxx": "xxx000'
+
+
+@pytest.mark.parametrize(
+    "text", ['{"op": 8, "d": {"heartbeat_interval": 1e999}}', '{ "op":5,"d": 1.50 }', "NaN", "[ ]"]
+)
+def test_what_holds_no_secret_stays_to_the_letter(text: str) -> None:
+    assert Mask().message(text) == text
+
+
+def test_a_member_that_comes_twice_hides_nothing() -> None:
+    assert "t0ken" not in Mask().message('{"d": {"token": "t0ken-t0ken"}, "d": {}}')
 
 
 @pytest.mark.parametrize("key", [[1] * 31, [1] * 33, [1] * 31 + [256], ["a"] * 32, "text", None])

@@ -91,3 +91,9 @@ async def collect(frames: FrameStream, into: list[bytes]) -> None:
 def account(listening: Listening, user_id: int = MOUTH) -> SessionStats:
     """Return what the server says of the last session of a user."""
     return [stats for stats in listening.server.stats() if stats.user_id == user_id][-1]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that tells nobody when it happens."""
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.01)

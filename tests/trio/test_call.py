@@ -5,6 +5,7 @@ import math
 import pytest
 import trio
 import trio.lowlevel
+from trio.testing import MockClock
 
 from voicekit.config import Config
 from voicekit.errors import CallClosed, LocalProtocolError, MediaError
@@ -112,6 +113,17 @@ def test_speaking_is_sent_before_the_first_packet() -> None:
             connection.send_audio(numbered(1)[0], trio.current_time())
             outputs = [type(connection.poll()), type(connection.poll()), connection.poll()]
             assert outputs == [SendText, SendDatagram, None]
+
+    in_memory(use)
+
+
+def test_what_is_asked_of_the_connection_itself_is_carried_out_by_drain() -> None:
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with connect(info(listening.url), network=network) as voice:
+            voice.connection.send_audio(numbered(1)[0], trio.current_time())
+            voice.drain()
+            await trio.sleep(0.01)
+            assert account(listening).packets_valid == 1
 
     in_memory(use)
 
@@ -334,6 +346,22 @@ def test_a_call_of_an_hour_keeps_its_keepalives_and_heartbeats() -> None:
         assert account(listening).heartbeats == pytest.approx(3600 / 13.75, abs=2)
 
     in_memory(use)
+
+
+def test_a_program_that_blocked_finds_it_in_the_statistics_and_the_call_goes_on() -> None:
+    clock = MockClock(autojump_threshold=0)
+
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with connect(info(listening.url), network=network) as voice:
+            await trio.sleep(60)
+            assert voice.stats().max_timer_lateness == 0
+            clock.jump(12)  # what `time.sleep(12)` in somebody's handler does
+            await trio.sleep(60)
+            assert voice.stats().max_timer_lateness == pytest.approx(12, abs=5)
+            assert voice.stats().reconnects == 0
+            assert voice.connection.is_ready
+
+    in_memory(use, clock=clock)
 
 
 def test_nothing_is_raised_at_the_end_of_a_block_that_ignored_the_end_of_the_call() -> None:

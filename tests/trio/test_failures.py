@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from websockets.trio.client import connect as open_websocket
 
 from voicekit.close_codes import ClosePolicy
 from voicekit.config import Config
@@ -140,6 +141,26 @@ def test_a_host_that_cannot_help_yet_is_not_waited_for() -> None:
             async with connect(nowhere, network=network):
                 pytest.fail("there is no endpoint")
         assert caught.value.stage == "update"
+        assert trio.current_time() < 1
+
+    in_memory(use)
+
+
+def test_a_session_refused_while_connecting_is_raised_at_once() -> None:
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        network.udp_works = False  # holds it up in discovery
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def refuse() -> None:
+                await trio.sleep(0.5)
+                listening.server.faults.close(4006, trio.current_time())
+                listening.drain()
+
+            with pytest.raises(CallClosed) as caught:
+                async with connect(info(listening.url), network=network):
+                    pytest.fail("it was refused")
+        assert caught.value.code == 4006
         assert trio.current_time() < 1
 
     in_memory(use)
@@ -325,6 +346,33 @@ def test_a_move_goes_on_in_the_other_channel() -> None:
     in_memory(use, handle_event=be_the_host)
 
 
+@pytest.mark.parametrize("first", ["close", "null endpoint"])
+def test_play_waits_for_a_host_that_takes_its_time(first: str) -> None:
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with (
+            connect(info(listening.url), network=network) as voice,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(voice.play, Packets(numbered(100)))
+            await trio.sleep(1.01)  # between two frames: none is on its way
+            if first == "close":
+                listening.server.faults.close(4014, trio.current_time())
+                listening.drain()
+            else:
+                voice.update_voice_server("token", None)
+            await trio.sleep(5)
+            assert voice.frames_played == 51
+            voice.update_voice_server("new token", listening.url)
+            await trio.sleep(3)
+            assert voice.frames_played == 100
+            assert voice.stats().drops == {}
+        sessions = [s for s in listening.server.stats() if s.user_id == MOUTH]
+        assert sum(s.packets_valid for s in sessions) == 105
+        assert all(s.packets_bad == {} for s in sessions)
+
+    in_memory(use)
+
+
 def test_a_session_that_is_gone_asks_the_host_and_never_loops() -> None:
     async def use(listening: Listening, network: MemoryNetwork) -> None:
         async with connect(info(listening.url), network=network) as voice:
@@ -395,6 +443,29 @@ def test_a_lossy_network_is_counted_alike_on_both_sides() -> None:
             tail = 505 - 1 - _index(heard[-1], packets)
             assert stream.lost + tail == account(listening, EARS).dropped_to
             assert len(heard) + stream.lost + tail == 505
+            nursery.cancel_scope.cancel()
+
+    in_memory(use)
+
+
+def test_a_dropped_client_with_messages_in_the_queue_leaves_nothing_behind() -> None:
+    # The WebSocket library's reader then waits for its reader, not for the stream.
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with trio.open_nursery() as nursery:
+            stream = await network.connect_stream("127.0.0.1", listening.ws_port)
+            dial = open_websocket(f"{listening.url}/?v=8", stream=stream, compression=None)
+            client = await dial.connect(nursery)
+            await client.send(
+                '{"op":0,"d":{"server_id":"1","user_id":"2","session_id":"s","token":"t"}}'
+            )
+            await trio.sleep(1)
+            for _ in range(100):
+                client.protocol.send_text(b'{"op":3,"d":{"t":1}}')
+            everything = b"".join(client.protocol.data_to_send())
+            await stream.send_all(everything)
+            listening.server.faults.drop(trio.current_time())
+            listening.drain()
+            await trio.sleep(1)
             nursery.cancel_scope.cancel()
 
     in_memory(use)

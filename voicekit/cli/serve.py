@@ -3,6 +3,7 @@
 import random
 import signal
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,14 @@ import msgspec
 import trio
 import typer
 
-from ..server import ServerConfig, VoiceServer, parse_fault
+from ..server import (
+    HostVoiceServer,
+    HostVoiceState,
+    ServerConfig,
+    ServerEvent,
+    VoiceServer,
+    parse_fault,
+)
 from ..trio import serve as run_server
 from .options import Json, Mode, modes_of
 from .report import Report
@@ -75,7 +83,14 @@ async def _serve(
 ) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            listening = await nursery.start(run_server, server, host, ws_port, udp_port, context)
+            listening = await nursery.start(
+                partial(run_server, handle_event=partial(_tell_host, report)),
+                server,
+                host,
+                ws_port,
+                udp_port,
+                context,
+            )
             report.event(
                 "listening",
                 f"listening on {listening.url}, UDP port {listening.udp_port} (Ctrl-C ends it)",
@@ -88,6 +103,17 @@ async def _serve(
             nursery.cancel_scope.cancel()
     sessions = [msgspec.to_builtins(session) for session in server.stats()]
     report.event("stats", _summary(sessions), sessions=sessions)
+
+
+def _tell_host(report: Report, event: ServerEvent) -> None:
+    """Print what a main gateway would send now: faults move, kick and null-endpoint."""
+    match event:
+        case HostVoiceState():
+            sentence = f"the host's gateway: user {event.user_id} is in {event.channel_id}"
+            report.event("voice_state_update", sentence, **event.data)
+        case HostVoiceServer():
+            sentence = f"the host's gateway: user {event.user_id} has server {event.endpoint}"
+            report.event("voice_server_update", sentence, user_id=str(event.user_id), **event.data)
 
 
 def _summary(sessions: list[dict[str, object]]) -> str:

@@ -32,7 +32,7 @@ import os
 import random
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from .._rtp import SAMPLE_RATE, opus_duration
@@ -53,13 +53,15 @@ MAX_PACKET = 61_298
 PAGE_SAMPLES = SAMPLE_RATE
 
 # The two low bits of an Opus TOC byte (RFC 6716 section 3.1): 3 says that a byte with the
-# number of frames follows. Its two high bits would announce padding and different sizes.
+# number of frames follows. Its two high bits would say that sizes differ, and padding.
 FRAME_COUNT_CODE = 0x03
 FRAME_COUNT_FLAGS = 0xC0
 STEREO = 0x04
 #: Fullband CELT configurations and the samples of their frames, longest first.
 CELT_FRAMES = ((31, 960), (30, 480), (29, 240), (28, 120))
 MAX_PACKET_SAMPLES = 5760
+#: What CELT codes digital silence as; the silence that clients send is its TOC byte and this.
+SILENT_FRAME = b"\xff\xfe"
 
 
 class OggOpusWriter:
@@ -92,8 +94,9 @@ class OggOpusWriter:
         self._pre_skip = pre_skip
         self._toc = CELT_FRAMES[0][0] << 3 | (STEREO if channels == 2 else 0)
         self._owed = 0
+        headers = (_opus_head(channels, pre_skip), _opus_tags(tags))
         self._file = OutputFile(file)
-        for header in (_opus_head(channels, pre_skip), _opus_tags(tags)):
+        for header in headers:
             self._add(header, 0)
             self._flush(BEGIN_OF_STREAM if self._page == 0 else 0)
 
@@ -111,18 +114,19 @@ class OggOpusWriter:
         self._append(opus, duration)
 
     def conceal(self, samples: int) -> None:
-        """Fill a gap of so many samples with packets that ask the decoder to conceal it.
+        """Stand in for lost packets, by packets that ask the decoder to conceal.
 
         RFC 7845 section 4.1: time passes only by packets. They take two bytes for 120 ms.
         What is no multiple of 2.5 ms is kept for the next gap.
         """
-        self._owed += samples
-        for packet, duration in _fillers(self._toc, self._owed):
-            self._append(packet, duration)
-            self._owed -= duration
+        self._fill(samples, b"", (self._toc >> 3, opus_duration(bytes([self._toc]))))
 
-    #: Silence looks the same: a decoder that has nothing to go on fades out.
-    pause = conceal
+    def pause(self, samples: int) -> None:
+        """Let time pass in which nothing was sent, by packets of silence, 14 bytes for 120 ms.
+
+        Concealment would not do: long after a tone it still makes up noise.
+        """
+        self._fill(samples, SILENT_FRAME)
 
     def close(self, length: int | None = None) -> None:
         """Finish the file; ``length`` cuts the end to so many samples. Idempotent.
@@ -134,8 +138,23 @@ class OggOpusWriter:
         if length is not None:
             end = max(self._flushed, min(self._samples, length + self._pre_skip))
             self._samples = end
-        self._flush(END_OF_STREAM)
-        self._file.close()
+        try:
+            self._flush(END_OF_STREAM)
+        finally:
+            self._file.close()
+
+    def _fill(self, samples: int, frame: bytes, *preferred: tuple[int, int]) -> None:
+        """Append packets of so many equal frames; ``preferred`` is a configuration to try first.
+
+        Behind the TOC byte comes the number of frames, then the frames.
+        """
+        self._owed += samples
+        for config, duration in (*preferred, *CELT_FRAMES):
+            head = config << 3 | self._toc & STEREO | FRAME_COUNT_CODE
+            while self._owed >= duration:
+                count = min(self._owed, MAX_PACKET_SAMPLES) // duration
+                self._append(bytes([head, count]) + frame * count, count * duration)
+                self._owed -= count * duration
 
     def _append(self, packet: bytes, duration: int) -> None:
         # A page is written when the next packet comes, not when it is full: the last one
@@ -166,30 +185,13 @@ class OggOpusWriter:
 
 
 def is_filler(packet: bytes) -> bool:
-    """Whether a packet only stands for lost ones: frames of no length, behind a count.
+    """Whether a packet only stands for time: frames of no length, or silence, behind a count.
 
-    Encoders write a frame of discontinuous transmission without the count, as one byte.
+    Encoders write one frame of either without the count.
     """
-    return (
-        len(packet) == 2
-        and packet[0] & FRAME_COUNT_CODE == FRAME_COUNT_CODE
-        and not packet[1] & FRAME_COUNT_FLAGS
-    )
-
-
-def _fillers(toc: int, samples: int) -> Iterator[tuple[bytes, int]]:
-    """Yield packets of empty frames with their duration, as many as fit.
-
-    First in the configuration of the packet before, as RFC 7845 advises, then in smaller
-    frames. Two bytes: TOC with code 3, and the number of frames.
-    """
-    own = opus_duration(bytes([toc]))
-    for config, frame in ((toc >> 3, own), *CELT_FRAMES):
-        head = config << 3 | toc & STEREO | FRAME_COUNT_CODE
-        while samples >= frame:
-            count = min(samples, MAX_PACKET_SAMPLES) // frame
-            yield bytes([head, count]), count * frame
-            samples -= count * frame
+    if len(packet) < 2 or packet[0] & FRAME_COUNT_CODE != FRAME_COUNT_CODE:
+        return False
+    return packet[2:] in (b"", SILENT_FRAME * packet[1]) and not packet[1] & FRAME_COUNT_FLAGS
 
 
 def _opus_head(channels: int, pre_skip: int) -> bytes:
@@ -200,8 +202,11 @@ def _opus_head(channels: int, pre_skip: int) -> bytes:
 def _opus_tags(tags: Sequence[str]) -> bytes:
     """RFC 7845 section 5.2: who wrote it, then the comments, each behind its length."""
     texts = [text.encode() for text in ("voicekit", *tags)]
-    lengths = [struct.pack("<I", len(text)) + text for text in texts]
-    return b"OpusTags" + lengths[0] + struct.pack("<I", len(tags)) + b"".join(lengths[1:])
+    vendor, *comments = [struct.pack("<I", len(text)) + text for text in texts]
+    packet = b"".join((b"OpusTags", vendor, struct.pack("<I", len(tags)), *comments))
+    if len(packet) > MAX_PACKET:
+        raise ValueError(f"the tags have {len(packet)} bytes, more than fit on a page")
+    return packet
 
 
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

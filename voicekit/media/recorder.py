@@ -18,6 +18,9 @@ __all__ = ["ReceivedFrame", "Recorder", "Sink", "Track"]
 #: Frames that wait for an earlier one that is missing: 0.2 s, after which no network of
 #: interest still delivers it. A recorder is not in a hurry.
 REORDER_FRAMES = 10
+#: Lost packets in a row that are concealed: 0.2 s. What a decoder makes up any longer is noise;
+#: the rest becomes silence.
+CONCEAL_PACKETS = 10
 #: How far the sender's clock may run ahead of the arrival times before a gap is not believed:
 #: network delay and clock drift, with room. It bounds what a forged timestamp can make us write.
 CLOCK_SLACK = 2.0
@@ -208,7 +211,7 @@ class _TrackWriter:
             return
         limit = self._elapsed(frame) + round(CLOCK_SLACK * SAMPLE_RATE) - self._position
         gap = max(0, min(frame.rtp_time - self._clock, limit))
-        concealed = min(self._missing, gap // duration)
+        concealed = min(self._missing, gap // duration, CONCEAL_PACKETS)
         if concealed:
             self._sink.conceal(concealed * duration)
             self._concealed += concealed

@@ -1,6 +1,6 @@
 """A short tune, made up at run time, so that there is something to play without a file.
 
-Six seconds, stereo, the same on every run. Plain Python takes about half a second for it.
+Six seconds, stereo, the same on every run. Plain Python takes about a second for it.
 """
 
 import array

@@ -63,14 +63,14 @@ class WavWriter:
             self._append(pcm)
 
     def conceal(self, samples: int) -> None:
-        """Fill a gap of so many samples with what the decoder makes up."""
+        """Stand in for lost packets with what the decoder makes up."""
         while samples >= CONCEAL_SAMPLES:
             self._append(self._decoder.decode(None, frame_size=CONCEAL_SAMPLES))
             samples -= CONCEAL_SAMPLES
         self.pause(samples)
 
     def pause(self, samples: int) -> None:
-        """Fill a gap of so many samples with silence."""
+        """Let time pass in which nothing was sent: silence."""
         while samples > 0:
             step = min(samples, SILENCE_SAMPLES)
             self._append(bytes(step * self._width))
@@ -80,9 +80,11 @@ class WavWriter:
         """Finish the header and the file. Idempotent."""
         if self._file.closed:
             return
-        with self._file.named_errors():
-            self._wave.close()
-        self._file.close()
+        try:
+            with self._file.named_errors():
+                self._wave.close()
+        finally:
+            self._file.close()
 
     def _append(self, pcm: bytes) -> None:
         skipped = min(self._skip, len(pcm) // self._width)

@@ -29,6 +29,8 @@ class Client:
     def __init__(
         self, number: int, connection: VoiceConnection, uplink: Link, downlink: Link
     ) -> None:
+        self.number = number  #: from 1
+        self.generation = 0  #: how often `Pair.restart` has given it a new connection
         self.name = f"client {number}"
         self.connection = connection
         self.uplink = uplink  #: datagrams to the server

@@ -99,13 +99,24 @@ class Mask:
 
         What is not JSON keeps its punctuation only: it cannot be said what is in it.
         """
+        repeated = False
+
+        def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+            nonlocal repeated
+            found = dict(pairs)
+            repeated = repeated or len(found) < len(pairs)
+            return found
+
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=members)
         except (ValueError, RecursionError):
             return re.sub(r"\d", "0", re.sub(r"[^\W\d_]", "x", text))
         if isinstance(value, dict) and value.get("op") == 4:
             self._note_key(value.get("d"))
-        return json.dumps(self.value(value), ensure_ascii=False, separators=(",", ":"))
+        masked = self.value(value)
+        if masked == value and not repeated:
+            return text  # to the letter: how a number is written may be what matters
+        return json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
 
     def value(self, value: object, name: str = "") -> object:
         """Return a decoded JSON value masked by the names of its members."""
@@ -159,10 +170,10 @@ class Mask:
             return data[:8] + host[:63].ljust(64, b"\0") + data[72:]
         size = _clear_size(data)
         if size is None or len(data) < size + TAG_AND_NONCE:
-            return data if len(data) <= 8 else data[:8] + bytes(len(data) - 8)
+            return _cut(data, 12 if data[:1] >= b"\x80" else 8)
         opened = self._open(data, size)
         if opened is None:
-            return data[:size] + bytes(len(data) - size - NONCE_SIZE) + data[-NONCE_SIZE:]
+            return _cut(data, size)
         key, plain = opened
         nonce = int.from_bytes(data[-NONCE_SIZE:], "big")
         cipher = TransportCipher(key.mode, key.dummy, nonce_start=nonce)
@@ -212,6 +223,11 @@ _BY_NAME: dict[str, Callable[[Mask, str], str]] = {
     "endpoint": Mask.endpoint,
     "url": Mask.text,
 }
+
+
+def _cut(data: bytes, clear: int) -> bytes:
+    """Return ``data`` with zeros behind its clear bytes."""
+    return data[:clear] + bytes(max(0, len(data) - clear))
 
 
 def _is_byte(value: object) -> bool:

@@ -1,6 +1,10 @@
 """WebSockets in memory: what a `Pair` lays between a client and the server."""
 
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voicekit.testing.client import Client
 
 __all__ = ["CLOSE", "OPENED", "Item", "Pipe", "WebSocketWire"]
 
@@ -45,7 +49,8 @@ class Pipe:
 class WebSocketWire:
     """One WebSocket: the number it has at each end, and a pipe each way."""
 
-    def __init__(self, client_link: int, server_link: int) -> None:
+    def __init__(self, owner: "Client", client_link: int, server_link: int) -> None:
+        self.owner = owner
         self.client_link = client_link
         self.server_link = server_link
         self.to_client = Pipe()

@@ -203,6 +203,8 @@ class _Shell(Engine):
                 code, _ = await link.carry(websocket, receive)
             if link.scope.cancelled_caught:
                 await trio.aclose_forcefully(websocket.stream)
+                # Its reader may be waiting for us to take messages, not for the stream.
+                websocket.nursery.cancel_scope.cancel()
         finally:
             del self._links[number]
             if not self._links:

@@ -38,7 +38,7 @@ __all__ = ["Voice", "connect"]
 
 #: Leaving the call may hold up a cancelled program for this long, in seconds.
 LEAVE_TIMEOUT = 1.0
-#: Of which the end of a talk spurt: five frames of 20 ms, and as much again for a slow machine.
+#: Of which the end of a talk spurt: five frames of 20 ms, and time for a slow machine.
 SILENCE_TIMEOUT = 0.25
 
 #: Twenty seconds of one speaker, or two of ten.
@@ -89,7 +89,7 @@ class Voice:
         dave: DaveSession | None,
         network: Network,
     ) -> None:
-        #: The state machine, for its getters. Mutating it without draining it loses outputs.
+        #: The state machine. Read it freely; call `drain` after changing anything in it.
         self.connection = VoiceConnection(info, config=config, dave=dave)
         #: How the call ended; None while it lasts.
         self.closed: Closed | None = None
@@ -140,6 +140,7 @@ class Voice:
         finally:
             self._playing = False
 
+    @trio.lowlevel.enable_ki_protection
     def send_audio(self, opus: bytes) -> bool:
         """Send one Opus packet now; the caller keeps the time. False: dropped and counted."""
         if self._leaving:
@@ -148,6 +149,7 @@ class Voice:
         self._driver.drain()
         return sent
 
+    @trio.lowlevel.enable_ki_protection
     def stop_audio(self) -> None:
         """End the talk spurt: five silence frames follow, then Speaking 0 and `AudioStopped`."""
         self.connection.stop_audio(trio.current_time())
@@ -205,14 +207,21 @@ class Voice:
 
     # -- the host ----------------------------------------------------------------------
 
+    @trio.lowlevel.enable_ki_protection
     def update_voice_server(self, token: str, endpoint: str | None) -> None:
         """Hand in a VOICE_SERVER_UPDATE: the call moves there."""
         self.connection.update_voice_server(token, endpoint, trio.current_time())
         self._driver.drain()
 
+    @trio.lowlevel.enable_ki_protection
     def update_voice_state(self, channel_id: int | None, session_id: str) -> None:
         """Hand in our own VOICE_STATE_UPDATE."""
         self.connection.update_voice_state(channel_id, session_id, trio.current_time())
+        self._driver.drain()
+
+    @trio.lowlevel.enable_ki_protection
+    def drain(self) -> None:
+        """Carry out at once what a call of `connection` has asked for."""
         self._driver.drain()
 
     async def wait_ready(self) -> None:
@@ -241,6 +250,7 @@ class Voice:
                     raise ConnectFailed(why, "update")
             await self._changed.park()
 
+    @trio.lowlevel.enable_ki_protection
     async def _close(self) -> None:
         with trio.CancelScope(shield=True):
             with trio.move_on_after(LEAVE_TIMEOUT):

@@ -16,7 +16,7 @@ from .discovery import Discovered, DiscoveryFailed, IpDiscovery
 from .errors import ConnectFailed
 from .outputs import CloseUdp, OpenUdp, SendDatagram
 
-__all__ = ["MediaPath", "PathFailed", "PathOutput"]
+__all__ = ["PathFailed", "PathOutput", "UdpPath"]
 
 
 class PathFailed(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class PathFailed(msgspec.Struct, frozen=True):
 PathOutput = OpenUdp | CloseUdp | SendDatagram | Discovered | PathFailed
 
 
-class MediaPath:
+class UdpPath:
     """One UDP path to the voice server after the other, each under a new ``link``."""
 
     def __init__(self, config: Config) -> None:

@@ -1,13 +1,14 @@
-"""users.md item 43, discord.py#4091: "btw you just leaked your token"."""
+"""No token in a log or a repr: regressions/test_43_secrets_in_logs.py, with the runner on top."""
 
 import logging
 
 import pytest
 import trio
 
-from tests.trio.calls import Packets, in_memory, info, numbered
-from tests.trio.memory_network import MemoryNetwork
 from voicekit.trio import Listening, connect
+
+from .calls import Packets, in_memory, info, numbered
+from .memory_network import MemoryNetwork
 
 TOKEN = "0123456789abcdef-the-token"
 

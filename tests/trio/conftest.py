@@ -1,0 +1,5 @@
+"""Fixtures of this folder."""
+
+from ..certificates import certificates
+
+__all__ = ["certificates"]

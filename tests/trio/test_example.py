@@ -1,0 +1,80 @@
+"""examples/trio_play.py, run as a user would."""
+
+import os
+import signal
+import subprocess
+import sys
+import wave
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from .calls import account, running_server, until
+
+ROOT = Path(__file__).parents[2]
+USER = 3
+
+
+@pytest.fixture
+def second_of_sound(tmp_path: Path) -> Path:
+    path = tmp_path / "second.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(b"".join((n * 37 % 8000).to_bytes(2, "little") for n in range(48_000)))
+    return path
+
+
+def command(path: Path, url: str) -> list[str]:
+    return [sys.executable, str(ROOT / "examples" / "trio_play.py"), str(path), url]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_it_plays_a_file_to_its_end(second_of_sound: Path) -> None:
+    async def main() -> None:
+        with trio.fail_after(60):
+            async with running_server() as listening:
+                run = await trio.run_process(
+                    command(second_of_sound, listening.url),
+                    env=environment(),
+                    capture_stdout=True,
+                    capture_stderr=True,
+                )
+                assert (run.stdout, run.stderr) == (b"", b"")
+                said = account(listening, USER)
+                assert (said.packets_valid, said.packets_bad) == (55, {})
+                assert said.close_code == 1000
+
+    trio.run(main)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is another thing there")
+def test_ctrl_c_leaves_the_call_properly(second_of_sound: Path) -> None:
+    async def main() -> None:
+        with trio.fail_after(60):
+            async with running_server() as listening, trio.open_nursery() as nursery:
+                run = partial(
+                    trio.run_process,
+                    command(second_of_sound, listening.url),
+                    env=environment(),
+                    check=False,
+                    stderr=subprocess.DEVNULL,
+                )
+                process = await nursery.start(run)
+                stats = listening.server.stats
+                await until(lambda: any(session.packets_valid >= 10 for session in stats()))
+                process.send_signal(signal.SIGINT)
+                await process.wait()
+                assert process.returncode != 0
+                said = account(listening, USER)
+                assert 15 <= said.packets_valid < 55
+                assert said.packets_bad == {}
+                assert said.close_code == 1000
+
+    trio.run(main)
