@@ -90,6 +90,7 @@ class VoiceConnection:
         self._mode = ""
         self._described: GatewayDescribed | None = None
         self._address = ("", 0)
+        self._address_told = True  # nothing to tell yet
         self._rtcp_at: float | None = None
 
     def __repr__(self) -> str:
@@ -431,6 +432,7 @@ class VoiceConnection:
                 return
             case SessionResumed():
                 self._talk.announced = None  # servers may have forgotten it
+                self._tell_address(now)
                 self._announce_speaking(now)
             case VideoChanged(user_id, audio_ssrc) if audio_ssrc:
                 self._rtp.map_ssrc(audio_ssrc, user_id, now)
@@ -442,8 +444,10 @@ class VoiceConnection:
         match item:
             case Discovered(address, port):
                 self._address = (address, port)
-                if self._gateway.state in _SELECTING:
-                    self._gateway.select_protocol(address, port, self._mode, now)
+                self._address_told = False
+                self._tell_address(now)
+                if self._described is not None:
+                    self._path.keep_alive(now)  # the new socket's first
             case PathFailed(error):
                 self._gateway.fail(error, now)
             case _:
@@ -483,6 +487,12 @@ class VoiceConnection:
         self._dave.identifying()
         self._rtp.reset(ready.ssrc)
         self._path.open(ready.ssrc, ready.ip, ready.port)
+
+    def _tell_address(self, now: float) -> None:
+        """Send op 1, now or as soon as the gateway is there again."""
+        if not self._address_told and self._gateway.state in _SELECTING:
+            self._address_told = True
+            self._gateway.select_protocol(*self._address, self._mode, now)
 
     def _use_key(self, described: GatewayDescribed, now: float) -> None:
         renewed = self._described is not None  # the same session, with another mode or key

@@ -98,7 +98,7 @@ class Closed(_Event, frozen=True):
     """The call is over; the last event of a connection."""
 
     code: int | None  #: the close code, None where there was none
-    policy: ClosePolicy | None  #: the row of the table that ended it; None: we left
+    policy: ClosePolicy | None  #: the row of the table that ended it; None: we left or gave up
     why: str  #: one sentence that says what to do
     error: VoicekitError | None = None  #: what a driver should raise; None: an orderly end
 

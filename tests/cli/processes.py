@@ -46,10 +46,12 @@ def run(
     )
 
 
-def finish(process: "subprocess.Popen[str]", timeout: float = DEADLINE) -> list[dict[str, Any]]:
-    """Wait for a command with --json that must succeed; return its events."""
+def finish(
+    process: "subprocess.Popen[str]", timeout: float = DEADLINE, code: int = 0
+) -> list[dict[str, Any]]:
+    """Wait for a command with --json that must end with ``code``; return its events."""
     out, err = process.communicate(timeout=timeout)
-    assert process.returncode == 0, err + out
+    assert process.returncode == code, err + out
     return events(out)
 
 

@@ -29,12 +29,14 @@ def play_and_record(
     """Record while a tune is played; return both last events and the tune."""
     tune = write_tune(tmp_path / "tune.ogg", SECONDS)
     flags = call_flags(endpoint, LISTENER)
-    recorder = start("record", tmp_path / "out", *flags, *more, "--seconds", SECONDS + 4)
+    recorder = start("record", tmp_path / "out", *flags, *more, "--seconds", 300)
     try:
         assert recorder.stdout is not None
         assert json.loads(recorder.stdout.readline())["event"] == "ready"
         played = finish(start("play", tune, *call_flags(endpoint, PLAYER), *more))[-1]
-        recorded = finish(recorder)[-1]
+        time.sleep(0.5)  # the last datagram is on its way
+        recorder.send_signal(signal.SIGINT)
+        recorded = finish(recorder, code=130)[-1]
     finally:
         if recorder.poll() is None:
             recorder.kill()

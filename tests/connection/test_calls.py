@@ -240,6 +240,33 @@ def test_a_broken_udp_socket_is_opened_anew() -> None:
     assert alice.connection.is_ready
 
 
+def test_keepalives_go_on_over_a_new_udp_socket() -> None:
+    pair = Pair(clients=1)
+    pair.connect()
+    (alice,) = pair.clients
+    pair.drive(20.0)
+    pair.fail_udp(alice)
+    pair.drive(30.0)
+    (session,) = pair.server.stats()
+    assert 10 <= session.keepalives <= 12
+    assert alice.connection.is_ready
+
+
+def test_an_address_found_while_resuming_is_told_afterwards() -> None:
+    """A new network interface: WebSocket and UDP break at once."""
+    pair = Pair(clients=2)
+    pair.connect()
+    alice, bob = pair.clients
+    alice.refuse_websockets = 3  # UDP is back first
+    pair.drop_websocket(alice)
+    pair.fail_udp(alice)
+    pair.drive(20.0)
+    assert len(alice.events_of(SessionResumed)) == 1
+    pair.play(bob, 20)
+    pair.drive(1.0)
+    assert len(alice.frames) == 20
+
+
 def test_a_udp_socket_that_never_opens_ends_the_call_with_the_reason() -> None:
     pair = Pair(clients=1)
     (alice,) = pair.clients

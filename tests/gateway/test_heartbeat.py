@@ -160,6 +160,17 @@ def test_a_socket_on_which_no_hello_comes_is_dropped() -> None:
     assert "Hello" in driver.events(Reconnecting)[0].why
 
 
+def test_the_hello_of_the_link_before_is_no_hello_of_this_one() -> None:
+    driver = reach(S.RESUME_DIALLING)
+    driver.open_link(hello=False)
+    driver.receive(Opcode.RESUMED)
+    driver.receive(Opcode.HEARTBEAT)
+    driver.wait(29.9)
+    assert len(driver.sent(Opcode.HEARTBEAT)) == 1, "only what was asked for"
+    driver.wait(0.2)
+    assert driver.gateway.state is S.RESUME_BACKING_OFF
+
+
 def test_bookkeeping_starts_anew_at_each_hello() -> None:
     driver = reach(S.OPEN)
     driver.wait(10.0)
@@ -215,6 +226,9 @@ def test_a_late_look_beats_once_and_does_not_catch_up() -> None:
     assert len(driver.sent(Opcode.HEARTBEAT)) == 1
     assert driver.next_timeout() == pytest.approx(driver.now + 10.0)
     assert driver.max_timer_lateness == pytest.approx(25.0)
+    driver.acknowledge()
+    driver.wait(10.0)
+    assert driver.max_timer_lateness == pytest.approx(25.0), "the worst, not the last"
 
 
 def test_one_late_look_in_a_row_is_no_proof_of_a_dead_socket() -> None:
@@ -228,6 +242,16 @@ def test_one_late_look_in_a_row_is_no_proof_of_a_dead_socket() -> None:
     driver.now += 15.0
     driver.handle_timeout()
     assert driver.gateway.state is S.RESUME_BACKING_OFF
+
+
+def test_a_late_look_is_excused_again_after_an_ack() -> None:
+    driver = reach(S.OPEN)
+    for _ in range(3):
+        driver.wait(10.0)
+        driver.now += 15.0
+        driver.handle_timeout()
+        driver.acknowledge()
+    assert driver.gateway.state is S.OPEN
 
 
 def test_a_clock_that_went_back_gives_no_negative_latency() -> None:

@@ -169,9 +169,19 @@ def test_violations_in_a_row_make_the_connection_anew() -> None:
     driver.open_link()
     driver.receive(Opcode.RESUMED)
     assert driver.events(SessionResumed)
+    assert driver.violations == 20
+
+
+def test_each_link_counts_its_violations_anew() -> None:
+    driver = reach(S.OPEN)
+    for _ in range(19):
+        driver.receive_text(driver.link, "{")
+    driver.closed(1006)
+    driver.wait(0.3)
+    driver.open_link(hello=False)
     driver.receive_text(driver.link, "{")
-    assert driver.new[-1].in_a_row == 1, "each link counts anew"
-    assert driver.violations == 21
+    assert driver.new[-1].in_a_row == 1
+    assert driver.violations == 20
 
 
 def test_a_good_message_ends_the_row() -> None:

@@ -223,6 +223,11 @@ def test_messages_kept_are_bounded_and_die_with_their_session() -> None:
     driver.send(15, {"any": -1})
     driver.renegotiate("fresh key")
     driver.open_session()
+    driver.closed(1006)
+    driver.wait(0.3)
+    driver.open_link()
+    driver.receive(Opcode.RESUMED)
+    assert driver.resumes == 2
     assert -1 not in [d["any"] for d in driver.sent(15)]
 
 

@@ -249,6 +249,32 @@ def test_a_channel_that_comes_after_a_session_stands_on_its_token(dave: int) -> 
     assert driver.gateway.state is S.OPEN
 
 
+def test_a_late_channel_has_the_whole_budget_and_deadline_again() -> None:
+    driver = reach(S.OPEN, gateway_version=9, heartbeat_min=100.0)
+    driver.update_voice_server("new-token", INFO.endpoint)
+    for _ in range(4):
+        driver.websocket_failed(driver.link, "refused")
+        driver.wait(3.0)
+    driver.open_link()
+    driver.wait(15.0)
+    driver.update_voice_state(99, INFO.session_id)
+    assert driver.events(Reconnecting)[-1].attempt == 1
+    driver.wait(29.0)
+    assert driver.gateway.state is S.DIALLING
+    for _ in range(3):
+        driver.websocket_failed(driver.link, "refused")
+        assert driver.gateway.state is S.BACKING_OFF
+        driver.wait(0.1)
+
+
+def test_a_null_endpoint_has_no_close_code_even_after_one() -> None:
+    driver = reach(S.AWAITING_UPDATE)
+    driver.update_voice_server("new-token", INFO.endpoint)
+    driver.update_voice_server("new-token", None)
+    driver.update_voice_state(None, INFO.session_id)
+    assert driver.events(Closed)[0].code is None
+
+
 @pytest.mark.parametrize("code", [1006, 4000, 4006, 4015])
 def test_a_session_that_was_moved_out_of_is_not_resumed(code: int) -> None:
     driver = reach(S.OPEN)
@@ -270,6 +296,15 @@ def test_a_new_main_session_is_not_resumed_on_the_old_one(state: GatewayState) -
     driver.update_voice_server("new-token", INFO.endpoint)
     driver.open_session()
     assert driver.sent(Opcode.IDENTIFY)[-1]["session_id"] == "another-session"
+
+
+def test_a_token_is_the_token_of_one_move() -> None:
+    driver = reach(S.OPEN, gateway_version=9)
+    driver.update_voice_server("token-2", INFO.endpoint)
+    driver.update_voice_state(99, INFO.session_id)
+    driver.open_session()
+    driver.update_voice_state(77, INFO.session_id)
+    assert driver.gateway.state is S.OPEN, "the token of this move is still to come"
 
 
 def test_a_token_is_the_moves_only_for_a_while() -> None:
@@ -341,6 +376,29 @@ def test_the_leave_may_come_late() -> None:
     driver.open_session()
     driver.update_voice_state(None, "next-session")
     assert driver.gateway.state is S.CLOSED, "the leave was seen: this one is a kick"
+
+
+def test_only_one_leave_is_expected() -> None:
+    driver = reach(S.AWAITING_SESSION)
+    driver.update_voice_state(None, "the-session-id")
+    driver.update_voice_state(22, "next-session")
+    driver.update_voice_server("next-token", "b.example:1")
+    assert driver.gateway.state is S.DIALLING
+    driver.update_voice_state(None, "next-session")
+    assert driver.gateway.state is S.CLOSED
+
+
+def test_a_session_joined_again_can_be_resumed_whatever_moved_before() -> None:
+    driver = reach(S.RESUME_DIALLING)
+    driver.open_link(hello=False)
+    driver.update_voice_state(99, "the-session-id")
+    driver.wait(29.9)
+    assert driver.gateway.state is S.AWAITING_SESSION
+    driver.update_voice_state(99, "next-session")
+    driver.update_voice_server("next-token", "b.example:1")
+    driver.open_session()
+    driver.closed(1006)
+    assert driver.gateway.state is S.RESUME_BACKING_OFF
 
 
 def test_a_null_channel_after_the_new_session_stands_is_a_kick() -> None:

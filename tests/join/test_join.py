@@ -288,6 +288,17 @@ def test_a_move_half_answered_keeps_the_new_server() -> None:
     assert (host.join.info.channel_id, host.join.info.token) == (22, "token-2")
 
 
+def test_a_rejoin_in_the_middle_of_a_move_is_of_where_we_are() -> None:
+    host = joined()
+    host.call("move", 44)
+    host.call("rejoin")
+    assert host.state(channel_id=None) == [ASK]
+
+
+def test_a_null_state_is_no_news_to_somebody_who_is_out() -> None:
+    assert Host().state(channel_id=None) == []
+
+
 def test_a_join_can_change_its_mind() -> None:
     host = Host()
     host.call("start")
