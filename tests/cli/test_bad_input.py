@@ -74,6 +74,8 @@ def test_libopus_that_is_not_a_library(tmp_path: Path) -> None:
         (["serve", "--loss", "101"], ["--loss"]),
         (["serve", "--ws-port", "70000"], ["--ws-port"]),
         (["serve", "--mode", "rot13"], ["--mode"]),
+        (["serve", "--dave", "maybe"], ["--dave"]),
+        (["serve", "--channel-id", "0"], ["--channel-id"]),
         (["serve", "--fault", "explode"], ["--fault", "explode"]),
         (["serve", "--tls-cert", "a.pem"], ["--tls-key"]),
         (["serve", "--tls-cert", "/none.pem", "--tls-key", "/none.pem"], ["/none.pem"]),
@@ -106,7 +108,6 @@ def test_the_help_of_every_command_names_its_flags() -> None:
 
 
 def test_a_flag_of_a_later_version_is_absent() -> None:
-    assert "--dave" not in run("serve", "--help").stdout
     assert "--no-dave" not in run("play", "--help").stdout
 
 

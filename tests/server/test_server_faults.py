@@ -16,6 +16,7 @@ from voicekit.server import (
     Impairment,
     parse_fault,
 )
+from voicekit.server.fault_specs import DELIVERY_FAULTS
 from voicekit.server.mischief import Mischief
 
 DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -41,6 +42,14 @@ TEXTS = {
         value=Impairment(loss=0.05, duplicate=0.01, reorder=0.02, delay=0.01, jitter=0.02),
         user_id=7,
     ),
+    "corrupt-proposals@0": Fault(kind=FaultKind.CORRUPT_PROPOSALS, at=0.0, value=1),
+    "corrupt-commit:2@1": Fault(kind=FaultKind.CORRUPT_COMMIT, at=1.0, value=2),
+    "corrupt-welcome,user=7@1": Fault(kind=FaultKind.CORRUPT_WELCOME, at=1.0, value=1, user_id=7),
+    "wrong-external-sender@0": Fault(kind=FaultKind.WRONG_EXTERNAL_SENDER, at=0.0, value=1),
+    "late-external-sender@0": Fault(kind=FaultKind.LATE_EXTERNAL_SENDER, at=0.0, value=1),
+    "ghost-add:3@1": Fault(kind=FaultKind.GHOST_ADD, at=1.0, value=3),
+    "drop-execute@1": Fault(kind=FaultKind.DROP_EXECUTE, at=1.0, value=1),
+    "delay-execute:1.5@1": Fault(kind=FaultKind.DELAY_EXECUTE, at=1.0, value=1.5),
 }
 
 
@@ -76,7 +85,7 @@ def test_there_is_a_text_for_each_kind() -> None:
      "drop@x", "frob@1", "reorder:0@1", "reorder:1001@1", "stop-acks:-1@1", "malformed:frob@1",
      "malformed@1", "move@1", "move:0@1", "move:x@1", "drop,user=x@1", "drop,loss=1@1",
      "network,loss=101@1", "network,loss=-1@1", "network,jitter=nan@1", "network,frob=1@1",
-     "network:5@1"],
+     "network:5@1", "delay-execute@1", "delay-execute:-1@1", "ghost-add:0@1", "drop-execute:x@1"],
 )  # fmt: skip
 def test_wrong_text_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r".{10}") as caught:
@@ -134,7 +143,9 @@ def test_a_script_passes_over_a_session_that_has_ended() -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_text_strikes(text: str) -> None:
-    world = World(faults=(parse_fault(text),), heartbeat_interval=1000.0)
+    world = World(
+        faults=(parse_fault(text),), heartbeat_interval=1000.0, default_channel_id=CHANNEL_ID
+    )
     world.server.host.endpoint = "127.0.0.1:443"
     peer = world.ready(user_id=7)
     world.run(10.0)
@@ -153,7 +164,14 @@ def test_every_text_strikes(text: str) -> None:
         FaultKind.KICK: lambda: world.events_of(HostVoiceState)[0].channel_id is None,
         FaultKind.NETWORK: lambda: board.sessions[SERVER_ID, 7].network is not None,
     }
-    assert struck[TEXTS[text].kind]()
+    fault = TEXTS[text]
+    if fault.kind in DELIVERY_FAULTS:
+        [room] = board.rooms
+        assert room.encryption is not None
+        faults = room.encryption.faults_of(7)
+        assert getattr(faults, DELIVERY_FAULTS[fault.kind]) == fault.value
+    else:
+        assert struck[fault.kind]()
 
 
 # -- the socket ----------------------------------------------------------------------------

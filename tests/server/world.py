@@ -60,7 +60,7 @@ class World:
                 case SendText(link, text):
                     self.peers[link].receive(json.loads(text))
                 case SendBinary(link, data):
-                    self.peers[link].binary.append(data)
+                    self.peers[link].receive_binary(data)
                 case CloseWebSocket(link, code, _):
                     self.peers.pop(link).closed = code
                 case DropWebSocket(link):
@@ -152,6 +152,10 @@ class Peer:
         elif message["op"] == 4:
             key = bytes(message["d"]["secret_key"])
             self.cipher = TransportCipher(message["d"]["mode"], key, nonce_start=0)
+
+    def receive_binary(self, data: bytes) -> None:
+        self.binary.append(data)
+        self.seq = int.from_bytes(data[:2], "big")
 
     def text(self, text: str) -> None:
         self.world.server.receive_text(self.link, text, self.world.now)

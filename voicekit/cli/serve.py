@@ -5,12 +5,13 @@ import signal
 import ssl
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import trio
 import typer
 
+from ..errors import BackendUnavailable
 from ..server import (
     HostVoiceServer,
     HostVoiceState,
@@ -32,8 +33,18 @@ def serve(
     ws_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     udp_port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     channel_id: Annotated[
-        int, typer.Option(help="Channel of clients that name none (gateway version < 9).")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=2**63 - 1,
+            help="Channel of clients that name none (gateway version < 9); it names their"
+            " encryption group, so without it such calls are in clear.",
+        ),
+    ] = None,
+    dave: Annotated[
+        Literal["on", "off", "required"],
+        typer.Option(help="End-to-end encryption: where all clients speak it, never, or always."),
+    ] = "on",
     token: Annotated[
         str | None, typer.Option(help="Admit only this token; without it any is admitted.")
     ] = None,
@@ -63,13 +74,17 @@ def serve(
     config = ServerConfig(
         token=token,
         default_channel_id=channel_id,
+        dave=dave,
         modes=modes_of(mode),
         loss=loss / 100,
         jitter=jitter / 1000,
         network_seed=seed,
         faults=tuple(faults),
     )
-    server = VoiceServer(config, random=random.SystemRandom())
+    try:
+        server = VoiceServer(config, random=random.SystemRandom())
+    except BackendUnavailable as error:
+        raise typer.BadParameter(str(error), param_hint="--dave") from None
     run(_serve, server, host, ws_port, udp_port, _tls(tls_cert, tls_key), Report(json))
 
 
@@ -120,6 +135,8 @@ def _summary(sessions: list[dict[str, object]]) -> str:
     lines = [
         f"user {session['user_id']}: {session['packets_valid']} valid packets,"
         f" bad {session['packets_bad'] or 'none'}, {session['mode']},"
+        f" {session['frames_e2ee']} frames end-to-end encrypted,"
+        f" {session['frames_clear']} in clear,"
         f" {session['resumes']} resumes, {session['dropped_to']} dropped on the way to it"
         for session in sessions
     ]

@@ -22,13 +22,14 @@ from .outputs import (
     SessionStarted,
 )
 from .server import VoiceServer
-from .stats import ServerStats, SessionStats
+from .stats import CallStats, ServerStats, SessionStats
 
 __all__ = [
     "EXTENSIONS",
     "KINDS",
     "MALFORMED",
     "BadReason",
+    "CallStats",
     "CloseWebSocket",
     "DropWebSocket",
     "Fault",

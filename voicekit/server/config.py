@@ -1,6 +1,7 @@
 """Every limit and option of the voice server, each with its reason. Times are in seconds."""
 
 import math
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,18 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     default_channel_id: int | None = None
     #: Transport encryption offered, best first. None: everything available.
     modes: tuple[str, ...] | None = None
+
+    # -- end-to-end encryption ------------------------------------------------
+
+    #: DAVE: "on" where all clients of a call speak it, "off" never, "required": others are
+    #: refused (close 4017). A group is named after its channel: where nobody has told it
+    #: (gateway versions below 9 do not, see `default_channel_id`), a call stays in clear.
+    dave: Literal["on", "off", "required"] = "on"
+    #: Id of a call's first transition. 0 is effective at once, and rare, but legal.
+    first_transition_id: int = 1
+    #: Clients of one call that speak DAVE (close 1013). A commit carries the whole tree to
+    #: newcomers, some 400 bytes per member, and must fit `max_message_size`.
+    max_group: int = 100
 
     # -- sessions ------------------------------------------------------------
 
@@ -105,6 +118,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse values that cannot work."""
         if not 4 <= self.min_version <= self.max_version <= 9:
             raise ValueError("gateway versions are 4 to 9")
+        if self.dave not in ("on", "off", "required"):
+            raise ValueError('dave is "on", "off" or "required"')
+        if not 0 <= self.first_transition_id <= 0xFFFF:
+            raise ValueError("first_transition_id has 16 bits")
         if self.modes is not None and not self.modes:
             raise ValueError("modes is None or names at least one mode")
         for name in _POSITIVE:
@@ -142,6 +159,7 @@ _POSITIVE = (
     "identify_timeout",
     "max_message_size",
     "max_datagram_size",
+    "max_group",
     "max_sessions",
     "max_strangers",
     "message_rate",

@@ -4,22 +4,29 @@ It never holds a secret of the group. It collects key packages, proposes adds an
 the external sender, lets the first valid commit win, hands each newcomer its own part of the
 welcome, and executes a transition when all are ready or after a timeout.
 
-    pending   a member without a group: its key package waits for a commit
-    group     leaves[i] is the user at leaf i; a newcomer takes the leftmost blank one
+    pending     a member without a group: its key package waits for a commit
+    group       leaves of the MLS tree, also of those who left and are not removed yet
+    rejoining   in the group, but it has begun anew: to be removed and added again
 
 Without a group every pending member keeps one of its own, of epoch 0, so the same proposals
 fit all of them; whose commit comes first becomes leaf 0 of the call's group.
 
 Proposals go out in batches, one at a time: a member that commits twice in one epoch can only
-follow its last commit, so what comes up meanwhile waits for the next epoch.
+follow its last commit, so what comes up meanwhile waits for the next epoch. A batch that
+nobody commits in time is withdrawn; smaller ones find out whose key package is to blame, and
+that one is proposed alone from then on, whenever nobody else waits.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from ..codes import Opcode
+from .delivery_faults import DeliveryFaults, Outbox
+from .ghost import make_key_package
+from .leaves import Leaves
+from .limits import TokenBucket
 from .mls import (
     Commit,
     ExternalSender,
@@ -32,41 +39,35 @@ from .mls import (
     parse_commit_welcome,
     parse_key_package,
 )
+from .transitions import Transition, Transitions
 
-__all__ = ["Delivery", "DeliveryFaults"]
+__all__ = ["LATE", "PROTOCOL_VERSION", "Delivery", "DeliveryFaults"]
 
 PROTOCOL_VERSION = 1
-#: How long members may take to be ready for a transition; Discord: "roughly two seconds".
-TRANSITION_TIMEOUT = 2.0
-#: A batch of proposals that nobody committed by then is revoked and proposed anew.
+
+#: Adds in one batch: 64 take dave.py some 100 ms, and the batch goes to every member.
+MAX_BATCH = 64
+#: A batch of proposals that nobody committed by then is withdrawn. More after each failure
+#: of a single add, for slow networks, and back again.
 BATCH_TIMEOUT = 1.0
+MAX_BATCH_TIMEOUT = 8.0
+#: Key packages of one member, per second and at once: each makes two commits for everybody.
+KEY_PACKAGE_RATE = 0.5
+KEY_PACKAGE_BURST = 8.0
+#: Withdrawn proposals that a commit under way may still name.
+MAX_RETIRED = 1024
 
-
-class DeliveryFaults(msgspec.Struct):
-    """What the service does wrong on request. Numbers count down with each use."""
-
-    corrupt_proposals: int = 0
-    corrupt_commits: int = 0
-    corrupt_welcomes: int = 0
-    wrong_external_sender: int = 0
-    ghost_adds: int = 0
-    drop_executes: int = 0
-    execute_delay: float = 0.0  # seconds on top, for `delayed_users`, or for all
-    delayed_users: frozenset[int] = frozenset()
-    late_external_sender: int = 0  # send op 25 after the first op 27
+#: Refusals that are nobody's fault: another commit, a withdrawal or a downgrade was first.
+LATE = frozenset({"old_epoch", "withdrawn", "version_0"})
 
 
 class _Member(msgspec.Struct):
     version: int
+    bucket: TokenBucket
     package: KeyPackage | None = None  # waits to be added
-    rejoining: bool = False  # said op 31: is to be removed and added again
-
-
-class _Transition(msgspec.Struct):
-    version: int
-    waiting: set[int]
-    members: set[int]
-    deadline: float
+    signature_key: bytes = b""  # of its newest key package
+    rejoining: bool = False
+    failures: int = 0  # batches of its add alone that nobody committed
 
 
 class Delivery:
@@ -76,26 +77,24 @@ class Delivery:
         self,
         channel_id: int,
         *,
-        enabled: bool = True,
         first_transition_id: int = 1,
         faults: DeliveryFaults | None = None,
     ) -> None:
         self._group_id = channel_id.to_bytes(8, "big")
-        self._enabled = enabled
         self._sender = ExternalSender()
         self._members: dict[int, _Member] = {}
-        self._leaves: list[int | None] = []
+        self._leaves = Leaves()
         self._epoch: int | None = None
-        self._proposals: dict[bytes, Proposal] = {}  # the batch under way, by reference
+        self._batch: dict[bytes, Proposal] = {}  # by reference
+        self._audience: set[int] = set()  # who was shown the batch
+        self._retired: deque[bytes] = deque(maxlen=MAX_RETIRED)
         self._batch_deadline: float | None = None
-        self._next_transition = first_transition_id
-        self._transitions: dict[int, _Transition] = {}
-        self._delayed: list[tuple[float, int, int]] = []  # when, user, transition id
-        self._out: deque[tuple[int, int, object]] = deque()
-        self._version = PROTOCOL_VERSION if enabled else 0  # of the call
-        self._encrypted_since: float | None = None
-        self.faults = faults if faults is not None else DeliveryFaults()
-        self.refused: dict[str, int] = {}
+        self._batch_timeout = BATCH_TIMEOUT
+        self._batch_limit = MAX_BATCH
+        self._transitions = Transitions(first_transition_id)
+        self._version = PROTOCOL_VERSION
+        self._outbox = Outbox(faults if faults is not None else DeliveryFaults())
+        self.refused: dict[str, int] = {}  #: messages of members, by reason
 
     # -- getters ----------------------------------------------------------------
 
@@ -112,402 +111,386 @@ class Delivery:
     @property
     def group(self) -> tuple[int, ...]:
         """Users in the group, also those who left and are not removed yet."""
-        return tuple(user for user in self._leaves if user is not None)
+        return self._leaves.users
+
+    @property
+    def following(self) -> tuple[int, ...]:
+        """Members of the group who can follow its commits; all others need a welcome."""
+        return tuple(self._committers())
+
+    @property
+    def faults(self) -> DeliveryFaults:
+        """What goes wrong for whoever comes first."""
+        return self._outbox.faults
+
+    def faults_of(self, user_id: int) -> DeliveryFaults:
+        """What goes wrong for one user."""
+        return self._outbox.faults_of(user_id)
 
     def settled(self) -> bool:
         """Whether nothing is under way: no proposal, no transition, nobody pending."""
         alone = len(self._members) < 2 or self._version == 0
         waiting = any(member.package is not None for member in self._members.values())
-        return not self._transitions and not self._proposals and (alone or not waiting)
+        return not self._transitions and not self._batch and (alone or not waiting)
 
     def poll(self) -> tuple[int, int, object] | None:
         """Return the next message: to whom, op, payload."""
-        return self._out.popleft() if self._out else None
-
-    def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due."""
-        times = [transition.deadline for transition in self._transitions.values()]
-        times += [due for due, _, _ in self._delayed]
-        if self._batch_deadline is not None:
-            times.append(self._batch_deadline)
-        return min(times, default=None)
-
-    def handle_timeout(self, now: float) -> None:
-        """Execute transitions whose time is up; propose anew what nobody committed."""
-        if self._batch_deadline is not None and now >= self._batch_deadline:
-            self._revoke(list(self._proposals))
-            self._propose(now)
-        for transition_id, transition in list(self._transitions.items()):
-            if now >= transition.deadline and transition_id in self._transitions:
-                self._execute(transition_id, transition, now)
-        due = [entry for entry in self._delayed if entry[0] <= now]
-        self._delayed = [entry for entry in self._delayed if entry[0] > now]
-        for _, user_id, transition_id in due:
-            if user_id in self._members:
-                self._say(user_id, Opcode.DAVE_EXECUTE_TRANSITION, transition_id=transition_id)
-
-    # -- members ------------------------------------------------------------------
-
-    def version_for(self, max_version: int) -> int:
-        """Return what op 4 tells a newcomer: the version with it in the call."""
-        if not self._enabled or not max_version:
-            return 0
-        return min([PROTOCOL_VERSION, max_version, *(m.version for m in self._members.values())])
-
-    def join(self, user_id: int, max_version: int, now: float) -> None:
-        """Take a member whose op 4 has been sent."""
-        member = self._members[user_id] = _Member(min(max_version, PROTOCOL_VERSION))
-        if not self._enabled:
-            return
-        if not member.version:
-            if self._version and len(self._members) > 1:
-                self._downgrade(now)
-            self._version = 0
-        elif all(other.version for other in self._members.values()):
-            if not self._version:
-                self._version = PROTOCOL_VERSION
-            self._welcome_member(user_id)
-
-    def leave(self, user_id: int, now: float) -> None:
-        """Take a member's leaving."""
-        member = self._members.pop(user_id, None)
-        if member is None or not self._enabled:
-            return
-        for transition_id, transition in list(self._transitions.items()):
-            transition.members.discard(user_id)
-            transition.waiting.discard(user_id)
-            if not transition.waiting and transition_id in self._transitions:
-                self._execute(transition_id, transition, now)
-        if not self._members:
-            self._forget_group()
-            self._version = PROTOCOL_VERSION
-        elif self._version == 0:
-            if all(other.version for other in self._members.values()):
-                self._upgrade()
-        elif len(self._members) == 1 and self._epoch is not None:
-            self._reset_sole_member()
-        else:
-            self._revoke_adds_of(user_id)
-            self._propose(now)
-
-    def _welcome_member(self, user_id: int) -> None:
-        if self.faults.late_external_sender:
-            self.faults.late_external_sender -= 1
-            self._propose_to_newcomer(user_id)
-            self._send_external_sender(user_id)
-        else:
-            self._send_external_sender(user_id)
-            self._propose_to_newcomer(user_id)
-
-    def _send_external_sender(self, user_id: int) -> None:
-        package = self._sender.package
-        if self.faults.wrong_external_sender:
-            self.faults.wrong_external_sender -= 1
-            package = ExternalSender().package
-        self._out.append((user_id, Opcode.MLS_EXTERNAL_SENDER, package))
-
-    def _propose_to_newcomer(self, user_id: int) -> None:
-        """In-flight adds, to one who may yet be the first to commit."""
-        if self._epoch is None and self._proposals:
-            self._send_proposals((user_id,), self._proposals.values())
-
-    def _reset_sole_member(self) -> None:
-        (user_id,) = self._members
-        self._forget_group()
-        self._members[user_id].package = None
-        self._say(user_id, Opcode.DAVE_PREPARE_EPOCH, protocol_version=PROTOCOL_VERSION, epoch=1)
-        self._say(
-            user_id,
-            Opcode.DAVE_PREPARE_TRANSITION,
-            transition_id=0,
-            protocol_version=PROTOCOL_VERSION,
-        )
-
-    def _downgrade(self, now: float) -> None:
-        able = {user for user, member in self._members.items() if member.version}
-        self._forget_group()
-        for user_id in able:
-            self._members[user_id].package = None
-        transition_id = self._take_transition_id()
-        for user_id in able:
-            self._say(
-                user_id,
-                Opcode.DAVE_PREPARE_TRANSITION,
-                transition_id=transition_id,
-                protocol_version=0,
-            )
-        self._begin_transition(transition_id, 0, able, now)
-
-    def _upgrade(self) -> None:
-        self._version = PROTOCOL_VERSION
-        self._forget_group()
-        for user_id, member in self._members.items():
-            member.package = None
-            self._say(
-                user_id, Opcode.DAVE_PREPARE_EPOCH, protocol_version=PROTOCOL_VERSION, epoch=1
-            )
-            self._send_external_sender(user_id)
-
-    def _forget_group(self) -> None:
-        self._epoch = None
-        self._leaves = []
-        self._proposals.clear()
-        self._batch_deadline = None
-        self._transitions.clear()
-
-    # -- what members say -----------------------------------------------------------
-
-    def receive(self, user_id: int, op: int, payload: object, now: float) -> str | None:
-        """Take op 23, 26, 28 or 31 of a member; return a reason if it was refused."""
-        if user_id not in self._members or not self._version and op != Opcode.DAVE_TRANSITION_READY:
-            return self._refuse("unexpected_dave")
-        try:
-            match op, payload:
-                case Opcode.MLS_KEY_PACKAGE, bytes():
-                    return self._take_key_package(user_id, payload, now)
-                case Opcode.MLS_COMMIT_WELCOME, bytes():
-                    return self._take_commit(user_id, payload, now)
-                case Opcode.DAVE_TRANSITION_READY, int():
-                    return self._take_ready(user_id, payload, now)
-                case Opcode.MLS_INVALID_COMMIT_WELCOME, int():
-                    return self._take_invalid(user_id)
-        except MlsError:
-            return self._refuse("bad_mls")
-        return self._refuse("unexpected_dave")
-
-    def _refuse(self, reason: str) -> str:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-        return reason
-
-    def _take_key_package(self, user_id: int, payload: bytes, now: float) -> str | None:
-        package = parse_key_package(payload)
-        if package.leaf.user_id != user_id:
-            return self._refuse("foreign_key_package")
-        member = self._members[user_id]
-        self._revoke_adds_of(user_id)
-        member.package = package
-        if user_id in self._leaves:
-            member.rejoining = True  # it made its group anew: the leaf is dead
-        self._propose(now)
-        return None
-
-    def _take_ready(self, user_id: int, transition_id: int, now: float) -> str | None:
-        transition = self._transitions.get(transition_id)
-        if transition is not None:
-            transition.waiting.discard(user_id)
-            if not transition.waiting:
-                self._execute(transition_id, transition, now)
-        return None
-
-    def _take_invalid(self, user_id: int) -> str | None:
-        member = self._members[user_id]
-        member.package = None
-        member.rejoining = user_id in self._leaves
-        return None
-
-    def _take_commit(self, user_id: int, payload: bytes, now: float) -> str | None:
-        commit, welcome = parse_commit_welcome(payload)
-        reason = self._judge(user_id, commit, welcome)
-        if reason is not None:
-            return self._refuse(reason)
-        committed = [self._proposals[reference] for reference in commit.references]
-        if self._epoch is None:
-            self._leaves = [user_id]
-            self._members[user_id].package = None
-        for proposal in sorted(committed, key=lambda proposal: proposal.is_add):
-            if proposal.is_add:
-                self._place(proposal.user_id)
-            else:
-                self._leaves[self._leaves.index(proposal.user_id)] = None
-        self._epoch = commit.epoch + 1
-        self._proposals.clear()
-        self._batch_deadline = None
-        self._announce(commit, welcome, committed, now)
-        self._propose(now)
-        return None
-
-    def _judge(self, user_id: int, commit: Commit, welcome: Welcome | None) -> str | None:
-        """As far as somebody without the group's secrets can."""
-        adds = {r for r in commit.references if r in self._proposals and self._proposals[r].is_add}
-        added = [self._members.get(self._proposals[r].user_id) for r in adds]
-        packages = {m.package.reference for m in added if m is not None and m.package is not None}
-        # All of the batch that the committer was shown: not its own add.
-        shown = {
-            reference
-            for reference, proposal in self._proposals.items()
-            if not (proposal.is_add and proposal.user_id == user_id)
-        }
-        expected_leaf = 0
-        if self._epoch is not None:
-            if user_id not in self._leaves:
-                return "not_a_member"
-            expected_leaf = self._leaves.index(user_id)
-        checks = (
-            (commit.group_id == self._group_id, "foreign_group"),
-            (commit.epoch == (self._epoch or 0), "old_epoch"),
-            (commit.sender_leaf == expected_leaf, "foreign_leaf"),
-            (not commit.inline, "inline_proposal"),
-            (bool(commit.references), "empty_commit"),
-            (set(commit.references) == shown, "other_proposals"),
-            (len(packages) == len(adds), "gone"),
-            (set(welcome.secrets if welcome is not None else ()) == packages, "wrong_welcome"),
-        )
-        return next((reason for right, reason in checks if not right), None)
-
-    def _place(self, user_id: int) -> None:
-        if None in self._leaves:
-            self._leaves[self._leaves.index(None)] = user_id
-        else:
-            self._leaves.append(user_id)
-
-    def _announce(
-        self, commit: Commit, welcome: Welcome | None, committed: list[Proposal], now: float
-    ) -> None:
-        transition_id = self._take_transition_id()
-        prefix = transition_id.to_bytes(2, "big")
-        added = {proposal.user_id for proposal in committed if proposal.is_add}
-        present = {user for user in self.group if user in self._members}
-        for user_id in present - added:
-            message = commit.message
-            if self.faults.corrupt_commits:
-                self.faults.corrupt_commits -= 1
-                message = _corrupted(message)
-            self._out.append((user_id, Opcode.MLS_ANNOUNCE_COMMIT_TRANSITION, prefix + message))
-        for user_id in added & present:
-            member = self._members[user_id]
-            assert member.package is not None
-            assert welcome is not None
-            message = welcome.for_member(member.package.reference)
-            member.package = None
-            member.rejoining = False
-            if self.faults.corrupt_welcomes:
-                self.faults.corrupt_welcomes -= 1
-                message = _corrupted(message)
-            self._out.append((user_id, Opcode.MLS_WELCOME, prefix + message))
-        if transition_id:
-            self._begin_transition(transition_id, PROTOCOL_VERSION, present, now)
-
-    # -- proposals --------------------------------------------------------------------
-
-    def _propose(self, now: float) -> None:
-        """Propose what the group lacks, to those who can commit it: one batch at a time."""
-        if self._version == 0 or self._proposals:
-            return
-        epoch = self._epoch or 0
-        fresh: list[Proposal] = []
-        for leaf, user_id in enumerate(self._leaves):
-            if user_id is None:
-                continue
-            member = self._members.get(user_id)
-            if member is None or (member.rejoining and member.package is not None):
-                fresh.append(self._sender.propose_remove(self._group_id, epoch, leaf, user_id))
-        for user_id, member in self._members.items():
-            if member.package is not None:
-                fresh.append(self._sender.propose_add(self._group_id, epoch, member.package))
-        self._batch_deadline = None
-        if not fresh or (self._epoch is None and len(fresh) < 2):
-            return  # one alone has nobody to add
-        self._proposals = {proposal.reference: proposal for proposal in fresh}
-        self._batch_deadline = now + BATCH_TIMEOUT
-        self._send_proposals(self._committers(), fresh)
-
-    def _committers(self) -> tuple[int, ...]:
-        if self._epoch is None:
-            return tuple(user for user, member in self._members.items() if member.package)
-        return tuple(
-            user
-            for user in self.group
-            if user in self._members and not self._members[user].rejoining
-        )
-
-    def _send_proposals(self, to: Iterable[int], proposals: Iterable[Proposal]) -> None:
-        proposals = list(proposals)
-        for user_id in to:
-            # Nobody can add itself; with nobody to add yet there is nothing to commit.
-            others = [p for p in proposals if not (p.is_add and p.user_id == user_id)]
-            if not others:
-                continue
-            if self.faults.ghost_adds:
-                self.faults.ghost_adds -= 1
-                others.append(self._ghost())
-            payload = encode_append(others)
-            if self.faults.corrupt_proposals:
-                self.faults.corrupt_proposals -= 1
-                payload = _corrupted(payload)
-            self._out.append((user_id, Opcode.MLS_PROPOSALS, payload))
-
-    def _revoke_adds_of(self, user_id: int) -> None:
-        self._revoke(
-            [
-                reference
-                for reference, proposal in self._proposals.items()
-                if proposal.user_id == user_id and proposal.is_add
-            ]
-        )
-
-    def _revoke(self, references: list[bytes]) -> None:
-        """Withdraw proposals of the batch from those who got them."""
-        for user_id in self._committers():
-            theirs = [
-                reference
-                for reference in references
-                if not (self._proposals[reference].user_id == user_id)
-            ]
-            if theirs:
-                self._out.append((user_id, Opcode.MLS_PROPOSALS, encode_revoke(theirs)))
-        for reference in references:
-            del self._proposals[reference]
-        if not self._proposals:
-            self._batch_deadline = None
-
-    def _ghost(self) -> Proposal:
-        """An add of somebody whom no op 11 announced."""
-        package = next(m.package for m in self._members.values() if m.package is not None)
-        ghost = msgspec.structs.replace(
-            package, raw=package.raw.replace(package.leaf.user_id.to_bytes(8, "big"), b"\7" * 8)
-        )
-        return self._sender.propose_add(self._group_id, self._epoch or 0, ghost)
-
-    # -- transitions --------------------------------------------------------------------
-
-    def _take_transition_id(self) -> int:
-        transition_id = self._next_transition
-        self._next_transition = transition_id + 1 & 0xFFFF or 1
-        return transition_id
-
-    def _begin_transition(
-        self, transition_id: int, version: int, members: set[int], now: float
-    ) -> None:
-        self._transitions[transition_id] = _Transition(
-            version, set(members), set(members), now + TRANSITION_TIMEOUT
-        )
-
-    def _execute(self, transition_id: int, transition: _Transition, now: float) -> None:
-        for begun in list(self._transitions):  # the older ones are overtaken
-            del self._transitions[begun]
-            if begun == transition_id:
-                break
-        if self.faults.drop_executes:
-            self.faults.drop_executes -= 1
-            return
-        slow = self.faults.delayed_users
-        for user_id in transition.members:
-            if user_id not in self._members:
-                continue
-            if self.faults.execute_delay and (user_id in slow or not slow):
-                self._delayed.append((now + self.faults.execute_delay, user_id, transition_id))
-            else:
-                self._say(user_id, Opcode.DAVE_EXECUTE_TRANSITION, transition_id=transition_id)
-
-    def _say(self, user_id: int, op: int, **data: int) -> None:
-        self._out.append((user_id, op, data))
+        return self._outbox.poll()
 
     def __iter__(self) -> Iterator[tuple[int, int, object]]:
         while (message := self.poll()) is not None:
             yield message
 
+    # -- time -------------------------------------------------------------------
 
-def _corrupted(message: bytes) -> bytes:
-    """Flip a bit near the end: inside a signature or a ciphertext, not a length."""
-    at = len(message) - 8
-    return message[:at] + bytes((message[at] ^ 1,)) + message[at + 1 :]
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due."""
+        times = (
+            self._transitions.next_timeout(),
+            self._outbox.next_timeout(),
+            self._batch_deadline,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Execute transitions whose time is up; propose anew what nobody committed."""
+        if self._batch_deadline is not None and now >= self._batch_deadline:
+            self._blame()
+            self._revoke(list(self._batch), now)
+            self._propose(now)
+        self._execute(self._transitions.overdue(now), now)
+        self._outbox.handle_timeout(now)
+
+    # -- members ------------------------------------------------------------------
+
+    def version_for(self, max_version: int) -> int:
+        """Return what op 4 tells a newcomer: the version with it in the call."""
+        return min([PROTOCOL_VERSION, max_version, *(m.version for m in self._members.values())])
+
+    def join(self, user_id: int, max_version: int, now: float) -> None:
+        """Take a member whose op 4 is out; one that is there already begins anew."""
+        if user_id in self._members:
+            self._begin_anew(user_id, now)
+        else:
+            bucket = TokenBucket(KEY_PACKAGE_RATE, KEY_PACKAGE_BURST, now)
+            self._members[user_id] = _Member(
+                min(max_version, PROTOCOL_VERSION), bucket, rejoining=user_id in self._leaves
+            )
+        if self._everybody_speaks_dave():
+            self._send_external_sender(user_id, now)
+            if self._epoch is None and self._batch:
+                # In-flight adds, to one who may yet be the first to commit.
+                self._show(user_id, list(self._batch.values()), now)
+        elif self._version:
+            self._downgrade(now)
+
+    def leave(self, user_id: int, now: float) -> None:
+        """Take a member's leaving."""
+        if self._members.pop(user_id, None) is None:
+            return
+        self._outbox.forget(user_id)
+        self._audience.discard(user_id)
+        self._execute(self._transitions.without(user_id), now)
+        if not self._members:
+            self._forget_group()
+            self._version = PROTOCOL_VERSION
+        elif not self._version:
+            if self._everybody_speaks_dave():
+                self._upgrade(now)
+        elif len(self._members) == 1 and self._epoch is not None:
+            self._reset_sole_member(now)
+        else:
+            self._revoke_adds_of(user_id, now)
+            self._propose(now)
+
+    def _everybody_speaks_dave(self) -> bool:
+        return all(member.version for member in self._members.values())
+
+    def _begin_anew(self, user_id: int, now: float) -> None:
+        """Take note that a member has made its group anew: its leaf and its package are dead."""
+        member = self._members[user_id]
+        self._revoke_adds_of(user_id, now)
+        self._audience.discard(user_id)
+        member.package = None
+        member.rejoining = user_id in self._leaves
+        self._execute(self._transitions.without(user_id), now)
+
+    def _send_external_sender(self, user_id: int, now: float) -> None:
+        package = self._sender.package
+        if self._outbox.strikes(user_id, "wrong_external_sender"):
+            package = ExternalSender().package
+        self._outbox.put(user_id, Opcode.MLS_EXTERNAL_SENDER, package, now)
+
+    def _reset_sole_member(self, now: float) -> None:
+        self._prepare_first_epoch(now)
+        (user_id,) = self._members
+        data = {"transition_id": 0, "protocol_version": PROTOCOL_VERSION}
+        self._outbox.put(user_id, Opcode.DAVE_PREPARE_TRANSITION, data, now)
+
+    def _downgrade(self, now: float) -> None:
+        able = [user for user, member in self._members.items() if member.version]
+        self._version = 0
+        self._forget_group()
+        transition_id = self._transitions.take_id() if able else 0
+        for user_id in able:
+            self._members[user_id].package = None
+            data = {"transition_id": transition_id, "protocol_version": 0}
+            self._outbox.put(user_id, Opcode.DAVE_PREPARE_TRANSITION, data, now)
+        self._transitions.begin(transition_id, 0, able, now)
+
+    def _upgrade(self, now: float) -> None:
+        self._version = PROTOCOL_VERSION
+        self._prepare_first_epoch(now)
+        for user_id in self._members:
+            self._send_external_sender(user_id, now)
+
+    def _prepare_first_epoch(self, now: float) -> None:
+        """Let everybody begin anew, each with a group of its own."""
+        self._forget_group()
+        for user_id, member in self._members.items():
+            member.package = None
+            data = {"protocol_version": PROTOCOL_VERSION, "epoch": 1}
+            self._outbox.put(user_id, Opcode.DAVE_PREPARE_EPOCH, data, now)
+
+    def _forget_group(self) -> None:
+        self._epoch = None
+        self._leaves.clear()
+        self._retire(list(self._batch))
+        self._transitions.clear()
+        for member in self._members.values():
+            member.rejoining = False
+
+    # -- what members say -----------------------------------------------------------
+
+    def receive(self, user_id: int, op: int, payload: object, now: float) -> str | None:
+        """Take op 23, 26, 28 or 31 of a member; return a reason if it was refused.
+
+        ``payload`` is the binary message, or the transition id. Reasons in `LATE` are
+        nobody's fault.
+        """
+        reason = self._receive(user_id, op, payload, now)
+        if reason is not None:
+            self.refused[reason] = self.refused.get(reason, 0) + 1
+        return reason
+
+    def _receive(self, user_id: int, op: int, payload: object, now: float) -> str | None:
+        if user_id not in self._members or not self._members[user_id].version:
+            return "unexpected_dave"
+        if op == Opcode.DAVE_TRANSITION_READY and isinstance(payload, int):
+            self._execute(self._transitions.ready(user_id, payload), now)
+            return None
+        if not self._version:
+            return "version_0"
+        try:
+            match op, payload:
+                case Opcode.MLS_KEY_PACKAGE, bytes():
+                    return self._take_key_package(user_id, parse_key_package(payload), now)
+                case Opcode.MLS_COMMIT_WELCOME, bytes():
+                    return self._take_commit(user_id, *parse_commit_welcome(payload), now)
+                case Opcode.MLS_INVALID_COMMIT_WELCOME, int():
+                    self._begin_anew(user_id, now)
+                    return None
+        except MlsError:
+            return "bad_mls"
+        return "unexpected_dave"
+
+    def _take_key_package(self, user_id: int, package: KeyPackage, now: float) -> str | None:
+        if package.leaf.user_id != user_id:
+            return "foreign_key_package"
+        others = (member for user, member in self._members.items() if user != user_id)
+        if any(other.signature_key == package.leaf.signature_key for other in others):
+            return "duplicate_key"  # no group may have it twice: RFC 9420 §7.3
+        member = self._members[user_id]
+        if not member.bucket.take(now):
+            return "rate_limited"
+        self._begin_anew(user_id, now)
+        member.package = package
+        member.signature_key = package.leaf.signature_key
+        self._propose(now)
+        return None
+
+    def _take_commit(
+        self, user_id: int, commit: Commit, welcome: Welcome | None, now: float
+    ) -> str | None:
+        reason = self._judge(user_id, commit, welcome)
+        if reason is not None:
+            return reason
+        commit.verify_leaf()
+        committed = [self._batch[reference] for reference in commit.references]
+        if self._epoch is None:
+            self._leaves.add(user_id)
+            self._members[user_id].package = None
+        # Removes first, then adds in the order of the commit: RFC 9420 §12.3.
+        for proposal in committed:
+            if not proposal.is_add:
+                self._leaves.remove(proposal.user_id)
+        added = [proposal.user_id for proposal in committed if proposal.is_add]
+        for newcomer in added:
+            self._leaves.add(newcomer)
+        self._epoch = commit.epoch + 1
+        self._retire(list(self._batch))
+        self._batch_timeout = max(BATCH_TIMEOUT, self._batch_timeout / 2)
+        self._batch_limit = min(MAX_BATCH, 2 * self._batch_limit)
+        self._announce(commit, welcome, added, now)
+        self._propose(now)
+        return None
+
+    def _judge(self, user_id: int, commit: Commit, welcome: Welcome | None) -> str | None:
+        """Say what is wrong with a commit, as far as somebody without secrets can tell."""
+        references = set(commit.references)
+        proposals = [self._batch[r] for r in references if r in self._batch]
+        added = [self._members[p.user_id] for p in proposals if p.is_add]
+        packages = {member.package.reference for member in added if member.package is not None}
+        # All of the batch that the committer was shown: not its own add.
+        shown = {r for r, p in self._batch.items() if not (p.is_add and p.user_id == user_id)}
+        founder = self._epoch is None
+        leaf = 0 if founder else self._leaf_of(user_id)
+        path = commit.leaf
+        key = self._members[user_id].signature_key
+        checks: tuple[tuple[Callable[[], bool], str], ...] = (
+            (lambda: commit.group_id == self._group_id, "foreign_group"),
+            (lambda: commit.epoch == (self._epoch or 0), "old_epoch"),
+            (lambda: leaf is not None, "not_a_member"),
+            (lambda: commit.sender_leaf == leaf, "foreign_leaf"),
+            (lambda: not commit.inline, "inline_proposal"),
+            (lambda: references == shown or references.isdisjoint(self._retired), "withdrawn"),
+            (lambda: references == shown != set(), "other_proposals"),
+            (lambda: len(references) == len(commit.references), "other_proposals"),
+            (lambda: set(welcome.secrets if welcome else ()) == packages, "wrong_welcome"),
+            (lambda: path is None or (path.user_id, path.signature_key) == (user_id, key),
+             "foreign_leaf"),
+        )  # fmt: skip
+        return next((reason for is_right, reason in checks if not is_right()), None)
+
+    def _leaf_of(self, user_id: int) -> int | None:
+        rejoining = self._members[user_id].rejoining
+        return self._leaves.index(user_id) if user_id in self._leaves and not rejoining else None
+
+    def _announce(
+        self, commit: Commit, welcome: Welcome | None, added: list[int], now: float
+    ) -> None:
+        transition_id = self._transitions.take_id()
+        prefix = transition_id.to_bytes(2, "big")
+        for user_id in added:
+            member = self._members[user_id]
+            assert member.package is not None
+            assert welcome is not None
+            message = prefix + welcome.for_member(member.package.reference)
+            member.package = None
+            member.rejoining = False
+            member.failures = 0
+            self._outbox.put(user_id, Opcode.MLS_WELCOME, message, now)
+        followers = self._committers()
+        for user_id in followers:
+            if user_id not in added:
+                message = prefix + commit.message
+                self._outbox.put(user_id, Opcode.MLS_ANNOUNCE_COMMIT_TRANSITION, message, now)
+        self._transitions.begin(transition_id, PROTOCOL_VERSION, followers, now)
+
+    # -- proposals --------------------------------------------------------------------
+
+    def _propose(self, now: float) -> None:
+        """Propose what the group lacks, to those who can commit it: one batch at a time."""
+        if not self._version:
+            return
+        if self._epoch is not None and not self._committers():
+            self._forget_group()  # nobody is left who could add the others
+        pending = [user for user, member in self._members.items() if member.package is not None]
+        if self._epoch is None and len(pending) < 2:
+            return  # one alone has nobody to add
+        gone = [user for user in self.group if self._is_dead(user)]
+        fresh = [user for user in pending if not self._members[user].failures]
+        if self._batch:
+            if not (gone or fresh) or not self._is_suspect(self._batch.values()):
+                return
+            self._revoke(list(self._batch), now)
+        suspects = sorted(pending, key=lambda user: self._members[user].failures)
+        added = fresh[: self._batch_limit] or suspects[: 0 if gone else 1]
+        proposals = [self._propose_remove(user) for user in gone]
+        proposals += [self._propose_add(user) for user in added]
+        if proposals:
+            self._batch = {proposal.reference: proposal for proposal in proposals}
+            self._batch_deadline = now + self._batch_timeout
+            for user_id in pending if self._epoch is None else self._committers():
+                self._show(user_id, proposals, now)
+
+    def _propose_remove(self, user_id: int) -> Proposal:
+        leaf = self._leaves.index(user_id)
+        return self._sender.propose_remove(self._group_id, self._epoch or 0, leaf, user_id)
+
+    def _propose_add(self, user_id: int) -> Proposal:
+        package = self._members[user_id].package
+        assert package is not None
+        return self._sender.propose_add(self._group_id, self._epoch or 0, package)
+
+    def _is_dead(self, user_id: int) -> bool:
+        """Whether the leaf of a member of the group is to be removed."""
+        member = self._members.get(user_id)
+        return member is None or (member.rejoining and member.package is not None)
+
+    def _is_suspect(self, proposals: Iterable[Proposal]) -> bool:
+        """Whether they are nothing but adds that have failed before."""
+        return all(p.is_add and self._members[p.user_id].failures for p in proposals)
+
+    def _committers(self) -> list[int]:
+        """Members of the group who can follow it."""
+        return [
+            user
+            for user in self.group
+            if user in self._members and not self._members[user].rejoining
+        ]
+
+    def _show(self, user_id: int, proposals: list[Proposal], now: float) -> None:
+        """Send proposals to one member. Nobody can add itself, so its own add is left out."""
+        shown = [p for p in proposals if not (p.is_add and p.user_id == user_id)]
+        if not shown:
+            return
+        self._audience.add(user_id)
+        if self._outbox.strikes(user_id, "ghost_adds"):
+            ghost = make_key_package()
+            shown.append(self._sender.propose_add(self._group_id, self._epoch or 0, ghost))
+        self._outbox.put(user_id, Opcode.MLS_PROPOSALS, encode_append(shown), now)
+
+    def _blame(self) -> None:
+        """Draw conclusions from a batch that nobody committed in time."""
+        adds = [proposal.user_id for proposal in self._batch.values() if proposal.is_add]
+        if len(adds) > 1:
+            self._batch_limit = len(adds) // 2
+        else:
+            self._batch_limit = 1
+            self._batch_timeout = min(MAX_BATCH_TIMEOUT, 2 * self._batch_timeout)
+            for user_id in adds:
+                self._members[user_id].failures += 1
+
+    def _revoke_adds_of(self, user_id: int, now: float) -> None:
+        adds = [r for r, p in self._batch.items() if p.is_add and p.user_id == user_id]
+        self._revoke(adds, now)
+
+    def _revoke(self, references: list[bytes], now: float) -> None:
+        """Withdraw proposals of the batch from those who were shown them."""
+        for user_id in sorted(self._audience):
+            theirs = [
+                reference
+                for reference in references
+                if not (self._batch[reference].is_add and self._batch[reference].user_id == user_id)
+            ]
+            if theirs:
+                self._outbox.put(user_id, Opcode.MLS_PROPOSALS, encode_revoke(theirs), now)
+        self._retire(references)
+
+    def _retire(self, references: list[bytes]) -> None:
+        """Take proposals out of the batch; commits under way may still name them."""
+        self._retired.extend(references)
+        for reference in references:
+            del self._batch[reference]
+        if not self._batch:
+            self._batch_deadline = None
+            self._audience.clear()
+
+    # -- transitions --------------------------------------------------------------------
+
+    def _execute(self, transitions: list[Transition], now: float) -> None:
+        for transition in transitions:
+            data = {"transition_id": transition.id}
+            for user_id in sorted(transition.members):
+                self._outbox.put(user_id, Opcode.DAVE_EXECUTE_TRANSITION, data, now)

@@ -13,7 +13,15 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["KINDS", "MALFORMED", "Fault", "FaultKind", "Impairment", "parse_fault"]
+__all__ = [
+    "DELIVERY_FAULTS",
+    "KINDS",
+    "MALFORMED",
+    "Fault",
+    "FaultKind",
+    "Impairment",
+    "parse_fault",
+]
 
 #: Raw messages that are not the protocol, by name. A client counts or ignores each.
 MALFORMED: dict[str, Callable[[], str | bytes]] = {
@@ -47,6 +55,14 @@ class FaultKind(StrEnum):
     MOVE = "move"
     KICK = "kick"
     NETWORK = "network"
+    CORRUPT_PROPOSALS = "corrupt-proposals"
+    CORRUPT_COMMIT = "corrupt-commit"
+    CORRUPT_WELCOME = "corrupt-welcome"
+    WRONG_EXTERNAL_SENDER = "wrong-external-sender"
+    LATE_EXTERNAL_SENDER = "late-external-sender"
+    GHOST_ADD = "ghost-add"
+    DROP_EXECUTE = "drop-execute"
+    DELAY_EXECUTE = "delay-execute"
 
 
 class Impairment(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +182,40 @@ KINDS: dict[FaultKind, _Row] = {
         "Impair the way to the client from now on: loss, duplicate, reorder in percent;"
         " delay, jitter in milliseconds.",
     ),
+    FaultKind.CORRUPT_PROPOSALS: _Row(
+        "[COUNT]", _count, 1, "Flip a bit in the next DAVE proposals (op 27) to the client."
+    ),
+    FaultKind.CORRUPT_COMMIT: _Row(
+        "[COUNT]", _count, 1, "Flip a bit in the next commits (op 29) to the client."
+    ),
+    FaultKind.CORRUPT_WELCOME: _Row(
+        "[COUNT]", _count, 1, "Flip a bit in the next welcomes (op 30) to the client."
+    ),
+    FaultKind.WRONG_EXTERNAL_SENDER: _Row(
+        "[COUNT]", _count, 1, "Send the key of somebody else as external sender (op 25)."
+    ),
+    FaultKind.LATE_EXTERNAL_SENDER: _Row(
+        "[COUNT]", _count, 1, "Send op 25 after the next op 27 or 30 (or 2 s late)."
+    ),
+    FaultKind.GHOST_ADD: _Row(
+        "[COUNT]", _count, 1, "With the next proposals, propose somebody whom no op 11 announced."
+    ),
+    FaultKind.DROP_EXECUTE: _Row("[COUNT]", _count, 1, "Do not send the next op 22."),
+    FaultKind.DELAY_EXECUTE: _Row(
+        "SECONDS", _seconds, None, "Send every op 22 to the client SECONDS late."
+    ),
+}
+
+#: Faults of the DAVE delivery service, and their names there.
+DELIVERY_FAULTS: dict[FaultKind, str] = {
+    FaultKind.CORRUPT_PROPOSALS: "corrupt_proposals",
+    FaultKind.CORRUPT_COMMIT: "corrupt_commits",
+    FaultKind.CORRUPT_WELCOME: "corrupt_welcomes",
+    FaultKind.WRONG_EXTERNAL_SENDER: "wrong_external_sender",
+    FaultKind.LATE_EXTERNAL_SENDER: "late_external_sender",
+    FaultKind.GHOST_ADD: "ghost_adds",
+    FaultKind.DROP_EXECUTE: "drop_executes",
+    FaultKind.DELAY_EXECUTE: "execute_delay",
 }
 
 #: Keys of ``network``, and what their numbers are multiplied by.

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..codes import Opcode
-from .fault_specs import MALFORMED, Fault, FaultKind, Impairment
+from .fault_specs import DELIVERY_FAULTS, MALFORMED, Fault, FaultKind, Impairment
 from .host import Host
 from .mischief import Mischief
 from .outputs import DropWebSocket
@@ -130,6 +130,21 @@ class Faults:
         for session in self._chosen(user_id):
             self._host.leave(session.room.server_id, session.user_id, now, close_first=close_first)
 
+    # -- end-to-end encryption ---------------------------------------------------
+
+    def delivery(
+        self, kind: FaultKind | str, value: float, now: float, *, user_id: int | None = None
+    ) -> None:
+        """Set a fault of the DAVE delivery service, such as ``"corrupt-welcome"``.
+
+        ``value`` is the count of messages, or the seconds of ``"delay-execute"``; 0 ends it.
+        """
+        for session in self._chosen(user_id):
+            encryption = self._board.encryption_of(session.room, now)
+            if encryption is not None:
+                faults = encryption.faults_of(session.user_id)
+                setattr(faults, DELIVERY_FAULTS[FaultKind(kind)], value)
+
     # -- the network -----------------------------------------------------------
 
     def network(self, impairment: Impairment, now: float, *, user_id: int | None = None) -> None:
@@ -144,16 +159,23 @@ class Faults:
     # -- scripts ---------------------------------------------------------------
 
     def arm(self, session: Session, now: float) -> None:
-        """Set the scripted faults on a session that has just become ready."""
+        """Set the scripted faults on a session that is about to become ready."""
         for fault in self._board.config.faults:
             if fault.user_id in (None, session.user_id):
+                if fault.kind in DELIVERY_FAULTS and not fault.at:
+                    self._strike(session, fault, now)  # in time for its op 25
+                    continue
                 strike = partial(self._strike, session, fault)
                 self._board.timers.call_at(now + fault.at, strike)
 
     def _strike(self, session: Session, fault: Fault, now: float) -> None:
         if not session.ended:
             one = Faults(self._board, self._host, session)
-            _STRIKES[fault.kind](one, fault.value, now)
+            if fault.kind in DELIVERY_FAULTS:
+                assert isinstance(fault.value, int | float)
+                one.delivery(fault.kind, fault.value, now)
+            else:
+                _STRIKES[fault.kind](one, fault.value, now)
 
     def _chosen(self, user_id: int | None) -> list[Session]:
         if self._only is not None:

@@ -221,6 +221,7 @@ class Forwarding:
         """Count a packet that is heard, and seal it for every listener."""
         config = self._board.config
         session.judge.count(reason)
+        session.judge.count_frame(packet.payload)
         session.heard += 1
         if session.reports is not None:
             session.reports.heard(packet, now)

@@ -66,10 +66,10 @@ class Host:
             return
         self._placements.pop((server_id, user_id), None)
         if close_first:
-            self._close(server_id, user_id, code, "disconnected")
+            self._close(server_id, user_id, code, "disconnected", now)
         self._board.outputs.append(HostVoiceState(server_id, user_id, None, session_id))
         if not close_first:
-            self._close(server_id, user_id, code, "disconnected")
+            self._close(server_id, user_id, code, "disconnected", now)
 
     def move(
         self,
@@ -90,11 +90,11 @@ class Host:
             session.room.other_channels.add(channel_id)
         self._place(server_id, user_id, channel_id, session_id)
         if close_first:
-            self._close(server_id, user_id, code, "moved")
+            self._close(server_id, user_id, code, "moved", now)
         self._say_state(server_id, user_id)
         self.update_server(server_id, user_id, self.endpoint)
         if not close_first:
-            self._close(server_id, user_id, code, "moved")
+            self._close(server_id, user_id, code, "moved", now)
 
     def update_server(
         self, server_id: int, user_id: int, endpoint: str | None, token: str | None = None
@@ -130,7 +130,7 @@ class Host:
             HostVoiceState(server_id, user_id, placement.channel_id, placement.session_id)
         )
 
-    def _close(self, server_id: int, user_id: int, code: int, reason: str) -> None:
+    def _close(self, server_id: int, user_id: int, code: int, reason: str, now: float) -> None:
         session = self._board.sessions.get((server_id, user_id))
         if session is not None:
-            self._board.dismiss(session, code, reason)
+            self._board.dismiss(session, code, reason, now)

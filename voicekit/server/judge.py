@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from .._rtp import SAMPLE_RATE, RtpPacket, opus_duration
 from ..codes import DropReason
+from .frames import FrameKind, frame_kind
 from .nonces import NonceLog, NonceOutcome
 
 __all__ = ["FORWARDED", "SPEAKING_GRACE", "BadReason", "Judge"]
@@ -39,9 +40,6 @@ LONGEST_PACKET = 5760
 FRAME = 960
 #: How far the media clock may run ahead of arrivals, in seconds: what networks delay.
 CLOCK_SLACK = 1.0
-
-#: The end of a frame that DAVE encrypted. Its duration can not be read.
-DAVE_MARKER = b"\xfa\xfa"
 
 
 class BadReason(StrEnum):
@@ -69,12 +67,13 @@ class BadReason(StrEnum):
     SEQUENCE_REUSE = "sequence_reuse"  # another packet of the same number
     AUDIO_BEFORE_SPEAKING = "audio_before_speaking"
     # What is passed on all the same.
+    PLAINTEXT = "plaintext"  # neither encrypted nor silence, after op 22 said to encrypt
     SEQUENCE_JUMP = "sequence_jump"
     TIMESTAMP_JUMP = "timestamp_jump"
 
 
 #: Bad packets that are forwarded: receivers have to cope with them, as with real servers'.
-FORWARDED = frozenset({BadReason.SEQUENCE_JUMP, BadReason.TIMESTAMP_JUMP})
+FORWARDED = frozenset({BadReason.PLAINTEXT, BadReason.SEQUENCE_JUMP, BadReason.TIMESTAMP_JUMP})
 
 _NONCE_REASONS = {
     NonceOutcome.FRESH: None,
@@ -91,6 +90,9 @@ class Judge:
         self.rtcp_valid = 0
         self.bad: Counter[str] = Counter()
         self.reordered = 0
+        self.frames: Counter[FrameKind] = Counter()  #: passed on
+        self.encrypting = False  #: whether op 22 said to encrypt
+        self._encrypts_from: float | None = None
         self._missing = 0
         self._ssrc = ssrc
         self._recent: dict[int, int] = {}  # nonce → hash of its datagram, oldest first
@@ -113,6 +115,19 @@ class Judge:
             self.valid += 1
         else:
             self.bad[reason] += 1
+
+    def count_frame(self, frame: bytes) -> None:
+        """Count one frame that is passed on by what it says of itself."""
+        self.frames[frame_kind(frame)] += 1
+
+    def allow_plaintext(self) -> None:
+        """Frames may be in clear from now on."""
+        self.encrypting = False
+
+    def expect_encryption(self, since: float | None) -> None:
+        """Frames in clear are bad from ``since`` on; None: op 22 has yet to reach the client."""
+        self.encrypting = True
+        self._encrypts_from = since
 
     def judge_nonce(self, nonce: int, datagram: bytes, nonces: NonceLog) -> BadReason | None:
         """Record the nonce of an authentic packet of either kind."""
@@ -137,16 +152,23 @@ class Judge:
         if reason is not None:
             return reason
         duration = opus_duration(packet.payload)
+        kind = frame_kind(packet.payload)
         if not packet.payload:
             reason = BadReason.EMPTY
-        elif packet.payload.endswith(DAVE_MARKER):
-            duration = 0
+        elif kind is FrameKind.E2EE:
+            duration = 0  # it can not be read
         elif not duration:
             reason = BadReason.BAD_FRAME
+        elif kind is FrameKind.CLEAR and self._must_encrypt(now):
+            reason = BadReason.PLAINTEXT
         if self._sequence >= 0 and (self._sequence - packet.sequence) & 0xFFFF < REORDER_WINDOW:
             return reason or self._judge_late(packet)
         order = self._judge_next(packet, duration, nonces, now)
         return reason or order
+
+    def _must_encrypt(self, now: float) -> bool:
+        since = self._encrypts_from
+        return self.encrypting and since is not None and now >= since
 
     def _judge_late(self, packet: RtpPacket) -> BadReason | None:
         bit = 1 << ((self._sequence - packet.sequence) & 0xFFFF)

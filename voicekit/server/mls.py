@@ -11,6 +11,16 @@ whose identity is the user id (u64, big-endian) and handshakes as PublicMessage.
     FramedContent = group_id<V> | u64 epoch | sender | authenticated_data<V>
                     | u8 content type | content
     x<V>          = length as a QUIC varint of 1, 2 or 4 bytes, then that many bytes
+
+What the server can check of a commit, and what it can not:
+
+    yes   group, epoch, sender's leaf, which proposals it commits and that it brings none of
+          its own, for whom its welcome is, and the signature of the new leaf node in its
+          path, which is over public things only: so it comes from whom it says
+    no    the commit's own signature: it covers the GroupContext, whose transcript hash goes
+          back to a confirmation tag of epoch 0 that only the group's founder ever sees
+    no    its confirmation and membership tags, the encrypted path, the welcome's secrets:
+          members find those out, and say op 31
 """
 
 import hashlib
@@ -45,6 +55,10 @@ PROPOSAL_ADD, PROPOSAL_REMOVE = 1, 3
 IN_COMMIT_PROPOSAL, IN_COMMIT_REFERENCE = 1, 2
 CREDENTIAL_BASIC = 1
 LEAF_SOURCE_KEY_PACKAGE, LEAF_SOURCE_UPDATE, LEAF_SOURCE_COMMIT = 1, 2, 3
+
+
+#: dave.py's have some 300 bytes. Each is sent on to every member of the call.
+MAX_KEY_PACKAGE = 2048
 
 
 class MlsError(ValueError):
@@ -101,6 +115,11 @@ class Reader:
         """Return what was read since ``start``, a former `at`."""
         return self.data[start : self.at]
 
+    def finish(self, what: str) -> None:
+        """Raise `MlsError` if something follows."""
+        if not self.done:
+            raise MlsError(f"bytes follow {what}")
+
     @property
     def done(self) -> bool:
         """Whether everything was read."""
@@ -121,10 +140,19 @@ def sign_content(label: str, content: bytes) -> bytes:
 
 
 class LeafNode(msgspec.Struct, frozen=True):
-    """RFC 9420 §7.2, as far as the server looks."""
+    """RFC 9420 §7.2, as far as the server looks. ``signed`` lacks what follows from context."""
 
     user_id: int
     signature_key: bytes
+    source: int
+    signed: bytes
+    signature: bytes
+
+    def verify(self, context: bytes = b"") -> None:
+        """Check its signature, or raise `MlsError`."""
+        _verify(
+            self.signature_key, self.signature, sign_content("LeafNodeTBS", self.signed + context)
+        )
 
 
 class KeyPackage(msgspec.Struct, frozen=True):
@@ -139,22 +167,27 @@ def parse_key_package(data: bytes) -> KeyPackage:
     """Parse and verify the key package of an op 26, bare or in an MLSMessage."""
     if data[:4] == bytes((0, MLS10, 0, WIRE_KEY_PACKAGE)):
         data = data[4:]
+    if len(data) > MAX_KEY_PACKAGE:
+        raise MlsError("the key package is too large")
     reader = Reader(data)
     if reader.uint(2) != MLS10 or reader.uint(2) != CIPHERSUITE:
         raise MlsError("the key package is of another MLS version or ciphersuite")
-    reader.vector()  # init key
+    _check_point(reader.vector())  # init key
     leaf = _leaf_node(reader)
+    if leaf.source != LEAF_SOURCE_KEY_PACKAGE:
+        raise MlsError("the leaf node is not one of a key package")
     reader.vector()  # extensions
     signed = reader.since(0)
     signature = reader.vector()
-    if not reader.done:
-        raise MlsError("bytes follow the key package")
+    reader.finish("the key package")
+    leaf.verify()
     _verify(leaf.signature_key, signature, sign_content("KeyPackageTBS", signed))
     return KeyPackage(leaf, data, ref_hash("KeyPackage Reference", data))
 
 
 def _leaf_node(reader: Reader) -> LeafNode:
-    reader.vector()  # encryption key
+    start = reader.at
+    _check_point(reader.vector())  # encryption key
     signature_key = reader.vector()
     if reader.uint(2) != CREDENTIAL_BASIC:
         raise MlsError("the credential is not a basic one")
@@ -171,8 +204,17 @@ def _leaf_node(reader: Reader) -> LeafNode:
     elif source != LEAF_SOURCE_UPDATE:
         raise MlsError("the leaf node's source is unknown")
     reader.vector()  # extensions
-    reader.vector()  # signature
-    return LeafNode(int.from_bytes(identity, "big"), signature_key)
+    signed = reader.since(start)
+    user_id = int.from_bytes(identity, "big")
+    return LeafNode(user_id, signature_key, source, signed, reader.vector())
+
+
+def _check_point(key: bytes) -> None:
+    """Refuse what is no public key of P-256: no member could encrypt to it."""
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+    except ValueError:
+        raise MlsError("a key is no point of P-256") from None
 
 
 def _verify(key: bytes, signature: bytes, content: bytes) -> None:
@@ -260,8 +302,15 @@ class Commit(msgspec.Struct, frozen=True):
     epoch: int
     sender_leaf: int
     references: tuple[bytes, ...]  # proposals it commits, by reference
-    inline: int  # proposals it carries itself: DAVE allows none
+    inline: bool  # whether it carries proposals itself: DAVE allows none
+    leaf: LeafNode | None  # of its path: the sender's new leaf
     message: bytes
+
+    def verify_leaf(self) -> None:
+        """Check the signature of the path's leaf node, or raise `MlsError`."""
+        if self.leaf is not None:
+            place = vector(self.group_id) + self.sender_leaf.to_bytes(4, "big")
+            self.leaf.verify(place)
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -285,8 +334,7 @@ def parse_commit_welcome(data: bytes) -> tuple[Commit, Welcome | None]:
     if data[reader.at : reader.at + 4] == bytes((0, MLS10, 0, WIRE_WELCOME)):
         reader.take(4)
     welcome = _welcome(reader)
-    if not reader.done:
-        raise MlsError("bytes follow the welcome")
+    reader.finish("the welcome")
     return commit, welcome
 
 
@@ -302,22 +350,28 @@ def _commit(reader: Reader) -> Commit:
     if reader.uint(1) != CONTENT_COMMIT:
         raise MlsError("it is not a commit")
     references, inline = _proposals(Reader(reader.vector()))
-    if reader.uint(1):  # optional update path
-        _leaf_node(reader)
-        reader.vector()
+    leaf = _path_leaf(reader) if reader.uint(1) else None
     for _ in range(3):  # signature, confirmation tag, membership tag
         reader.vector()
-    return Commit(group_id, epoch, sender, references, inline, reader.since(0))
+    return Commit(group_id, epoch, sender, references, inline, leaf, reader.since(0))
 
 
-def _proposals(reader: Reader) -> tuple[tuple[bytes, ...], int]:
+def _path_leaf(reader: Reader) -> LeafNode:
+    leaf = _leaf_node(reader)
+    reader.vector()  # parent nodes and encrypted path secrets
+    if leaf.source != LEAF_SOURCE_COMMIT:
+        raise MlsError("the leaf node is not one of a commit")
+    return leaf
+
+
+def _proposals(reader: Reader) -> tuple[tuple[bytes, ...], bool]:
     references: list[bytes] = []
     while not reader.done:
         if reader.uint(1) != IN_COMMIT_REFERENCE:
             # What follows could be any proposal; that there is one is all that matters.
-            return tuple(references), 1
+            return tuple(references), True
         references.append(reader.vector())
-    return tuple(references), 0
+    return tuple(references), False
 
 
 def _welcome(reader: Reader) -> Welcome:

@@ -24,7 +24,7 @@ from .outputs import ServerEvent, ServerOutput
 from .reports import Reporter
 from .session import Address, Session
 from .signalling import Signalling
-from .stats import ServerStats, SessionStats
+from .stats import CallStats, ServerStats, SessionStats
 from .switchboard import Switchboard
 
 __all__ = ["VoiceServer"]
@@ -71,7 +71,7 @@ class VoiceServer:
         board = self._board
         self._running = False
         for session in tuple(board.sessions.values()):
-            board.dismiss(session, 1001, "the server stops")
+            board.dismiss(session, 1001, "the server stops", now)
         for socket in tuple(board.sockets.values()):
             board.close(socket, 1001, "the server stops", now)
         board.timers.clear()
@@ -138,6 +138,11 @@ class VoiceServer:
         # The tuple is made in one go: other threads may add sessions meanwhile.
         running = [session.stats() for session in tuple(self._board.sessions.values())]
         return [*self._board.ended, *running]
+
+    def calls(self) -> list[CallStats]:
+        """Return an account of every room that is, or could be, end-to-end encrypted."""
+        rooms = tuple(self._board.rooms)
+        return [room.encryption.stats() for room in rooms if room.encryption is not None]
 
     def server_stats(self) -> ServerStats:
         """Return an account of what belongs to no session."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._crypto import TransportCipher
 from ..link import Link
+from .frames import FrameKind
 from .judge import Judge
 from .limits import TokenBucket
 from .mischief import Mischief
@@ -20,6 +21,7 @@ from .stats import SessionStats
 
 if TYPE_CHECKING:
     from .._rtp import RtpPacket
+    from .encryption import Encryption
     from .judge import BadReason
     from .reports import Reports
     from .timers import Timer
@@ -92,6 +94,7 @@ class Room:
         self.channel_id = channel_id
         self.other_channels: set[int] = set()  #: what it is not, while its id is not known
         self.members: dict[int, Session] = {}  #: by user id
+        self.encryption: Encryption | None = None  #: None: in clear, for good or so far
 
 
 class Session:
@@ -127,6 +130,11 @@ class Session:
         self.heartbeats = 0
         self.messages_received = 0
         self.messages_bad: Counter[str] = Counter()
+
+        # End-to-end encryption.
+        self.max_dave_version = 0  #: what Identify offered
+        self.messages_late = 0  #: commits that another was before, and the like
+        self.announced_versions: dict[int, int] = {}  #: by transition id, until op 22
 
         # Speaking: None until its first op 5. Audio counts as early from SPEAKING_GRACE
         # after `silent_since` on.
@@ -179,6 +187,12 @@ class Session:
             return "detached"
         return "ready" if self.key is None else "established"
 
+    @property
+    def dave_version(self) -> int:
+        """The DAVE version that is in force for it: that of its call."""
+        encryption = self.room.encryption
+        return encryption.version if encryption is not None and self.key is not None else 0
+
     def stats(self) -> SessionStats:
         """A snapshot of what was counted."""
         return SessionStats(
@@ -189,18 +203,22 @@ class Session:
             gateway_version=self.version,
             state=self.state,
             mode=None if self.key is None else self.key.mode,
-            dave_version=0,
+            dave_version=self.dave_version,
             packets_valid=self.judge.valid,
             packets_bad={str(reason): n for reason, n in dict(self.judge.bad).items()},
             packets_missing=self.judge.missing,
             packets_reordered=self.judge.reordered,
             rtcp_valid=self.judge.rtcp_valid,
+            frames_e2ee=self.judge.frames[FrameKind.E2EE],
+            frames_clear=self.judge.frames[FrameKind.CLEAR],
+            frames_silence=self.judge.frames[FrameKind.SILENCE],
             keepalives=self.keepalives,
             packets_sent=self.packets_sent,
             rtcp_sent=self.rtcp_sent,
             dropped_to=self.dropped_to,
             messages_received=self.messages_received,
             messages_bad=dict(self.messages_bad),
+            messages_late=self.messages_late,
             heartbeats=self.heartbeats,
             resumes=self.resumes,
             close_code=self.close_code,

@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 from ..codes import Opcode, Platform
 from ..messages import (
     BadMessage,
+    DaveTransitionReady,
     Heartbeat,
     Identify,
+    InvalidCommitWelcome,
     Resume,
     SelectProtocol,
     Speaking,
@@ -24,7 +26,7 @@ from .forwarding import Forwarding
 from .host import Host
 from .outputs import SessionResumed, SessionStarted
 from .session import Session, Socket
-from .switchboard import Switchboard, same_secret
+from .switchboard import BUFFERED_RESUME, Switchboard, same_secret
 
 __all__ = ["BINARY_TABLE", "TABLE", "Signalling"]
 
@@ -149,14 +151,30 @@ class Signalling:
             board.sockets_refused += 1
             board.close(socket, 1013, "too many sessions", now)
             return
-        if former is not None:
-            self._replace(former, data.session_id)
+        max_dave_version = data.max_dave_protocol_version
+        if socket.version < BUFFERED_RESUME or config.dave == "off":
+            max_dave_version = 0  # its binary messages carry numbers
         room = board.room(server_id, channel_id)
+        if config.dave == "required" and (not max_dave_version or room.channel_id is None):
+            why = "end-to-end encryption is required"
+            if max_dave_version:
+                why += ", and nobody said which channel it is"
+            self._refuse(socket, 4017, "no_dave", why, now)
+            return
+        group = [m for m in room.members.values() if m.max_dave_version and m is not former]
+        if max_dave_version and len(group) >= config.max_group:
+            board.sockets_refused += 1
+            board.close(socket, 1013, "too many members for one group", now)
+            return
+        if former is not None:
+            self._replace(former, data.session_id, now)
+            room = board.room(server_id, channel_id)  # it may have been the last one there
         session = board.start(room, user_id, data.session_id, data.token, now)
+        session.max_dave_version = max_dave_version
         board.attach(session, socket, now)
         self._ready(session)
 
-    def _replace(self, session: Session, session_id: str) -> None:
+    def _replace(self, session: Session, session_id: str, now: float) -> None:
         """End the session of a user who identifies again: one voice state per server.
 
         With the same session id it is the same client that starts anew, and its old session
@@ -164,9 +182,9 @@ class Signalling:
         the old main session: Discord then closes 4014, and the old client must not come back.
         """
         if session.session_id == session_id:
-            self._board.dismiss(session, 4006, "identified again")
+            self._board.dismiss(session, 4006, "identified again", now)
         else:
-            self._board.dismiss(session, 4014, "joined from elsewhere")
+            self._board.dismiss(session, 4014, "joined from elsewhere", now)
 
     def _ready(self, session: Session) -> None:
         board = self._board
@@ -186,8 +204,11 @@ class Signalling:
             },
         )
         others = session.others
-        if others:  # a lone client gets no op 11
-            users = [str(member.user_id) for member in others]
+        users = [str(member.user_id) for member in others]
+        if session.room.encryption is not None:
+            users += [str(user_id) for user_id in session.room.encryption.departed]
+            session.room.encryption.announced(session)
+        if users:  # a lone client gets no op 11
             board.tell(session, Opcode.CLIENTS_CONNECT, {"user_ids": users})
         for member in others:
             newcomer = {"user_ids": [str(session.user_id)]}
@@ -214,6 +235,8 @@ class Signalling:
             return
         self._forwarding.claim_address(session, data.data.address, data.data.port)
         first = session.key is None
+        if first:
+            self._established(session, now)
         board.new_key(session, mode, now)
         if not first:
             return
@@ -226,7 +249,6 @@ class Signalling:
         board.outputs.append(
             SessionStarted(room.server_id, room.channel_id, session.user_id, session.ssrc, mode)
         )
-        self._established(session, now)
 
     def _resume(self, socket: Socket, data: Resume, now: float) -> None:
         board = self._board
@@ -234,7 +256,7 @@ class Signalling:
         missed = None if session is None else self._missed(session, socket, data)
         if session is None or missed is None:
             if session is not None:
-                board.dismiss(session, 4006, "it could not be resumed")
+                board.dismiss(session, 4006, "it could not be resumed", now)
             self._refuse(socket, 4006, "resume_refused", "there is nothing to resume", now)
             return
         if session.socket is not None:  # half open: the client knew before us
@@ -246,6 +268,8 @@ class Signalling:
         messages = [*missed, resumed] if board.config.replay_first else [resumed, *missed]
         for message in messages:
             board.transmit(socket, message)
+        if session.room.encryption is not None:
+            session.room.encryption.resumed(session, now)
 
     def _missed(self, session: Session, socket: Socket, data: Resume) -> list[str | bytes] | None:
         """Return what to replay; None refuses the resume, and the session is lost."""
@@ -307,6 +331,23 @@ class Signalling:
     def _backend_version(self, socket: Socket, data: object, now: float) -> None:
         self._board.tell(_session(socket), Opcode.VOICE_BACKEND_VERSION, BACKEND_VERSION)
 
+    def _dave(self, op: int, socket: Socket, payload: bytes | int, now: float) -> None:
+        session = _session(socket)
+        if session.room.encryption is not None:
+            session.room.encryption.receive(session, op, payload, now)
+
+    def _transition_ready(self, socket: Socket, data: DaveTransitionReady, now: float) -> None:
+        self._dave(Opcode.DAVE_TRANSITION_READY, socket, data.transition_id, now)
+
+    def _invalid_commit(self, socket: Socket, data: InvalidCommitWelcome, now: float) -> None:
+        self._dave(Opcode.MLS_INVALID_COMMIT_WELCOME, socket, data.transition_id, now)
+
+    def _key_package(self, socket: Socket, payload: bytes, now: float) -> None:
+        self._dave(Opcode.MLS_KEY_PACKAGE, socket, payload, now)
+
+    def _commit_welcome(self, socket: Socket, payload: bytes, now: float) -> None:
+        self._dave(Opcode.MLS_COMMIT_WELCOME, socket, payload, now)
+
     def _ignore(self, socket: Socket, data: object, now: float) -> None:
         """Known, and nothing follows from it here."""
 
@@ -354,12 +395,19 @@ TABLE: Mapping[int, Row] = {
     Opcode.SESSION_UPDATE: _ignored,
     Opcode.MEDIA_SINK_WANTS: _ignored,
     Opcode.NO_ROUTE: _ignored,
-    # Sessions have DAVE version 0, at which these mean nothing.
-    Opcode.DAVE_TRANSITION_READY: _ignored,
-    Opcode.MLS_INVALID_COMMIT_WELCOME: _ignored,
+    Opcode.DAVE_TRANSITION_READY: (
+        4003,
+        Signalling._transition_ready,
+        Signalling._transition_ready,
+    ),
+    Opcode.MLS_INVALID_COMMIT_WELCOME: (
+        4003,
+        Signalling._invalid_commit,
+        Signalling._invalid_commit,
+    ),
 }
 
 BINARY_TABLE: Mapping[int, Row] = {
-    Opcode.MLS_KEY_PACKAGE: _ignored,
-    Opcode.MLS_COMMIT_WELCOME: _ignored,
+    Opcode.MLS_KEY_PACKAGE: (4003, Signalling._key_package, Signalling._key_package),
+    Opcode.MLS_COMMIT_WELCOME: (4003, Signalling._commit_welcome, Signalling._commit_welcome),
 }

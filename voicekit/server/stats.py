@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["ServerStats", "SessionStats"]
+__all__ = ["CallStats", "ServerStats", "SessionStats"]
 
 
 class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,21 +15,38 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     gateway_version: int
     state: str  #: "ready", "established", "detached" (no socket) or "ended"
     mode: str | None  #: transport encryption; None before op 4
-    dave_version: int
+    dave_version: int  #: of its call; 0: not end-to-end encrypted
     packets_valid: int  #: RTP packets received
     packets_bad: dict[str, int]  #: by `voicekit.server.BadReason`
     packets_missing: int  #: lost on the way to the server
     packets_reordered: int
     rtcp_valid: int
+    frames_e2ee: int  #: passed on to the others, with a DAVE frame's structure
+    frames_clear: int  #: passed on, in clear
+    frames_silence: int  #: passed on, Opus silence in clear
     keepalives: int
     packets_sent: int  #: audio to this client, lost ones included
     rtcp_sent: int
     dropped_to: int  #: audio to this client that the network lost
     messages_received: int
     messages_bad: dict[str, int]
+    messages_late: int  #: of DAVE, too late without anybody's fault: another commit was first
     heartbeats: int
     resumes: int
     close_code: int | None  #: of the last close, whoever closed
+
+
+class CallStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One room under DAVE, as its delivery service sees it."""
+
+    server_id: int
+    channel_id: int | None
+    users: tuple[int, ...]
+    dave_version: int
+    epoch: int | None  #: None: there is no MLS group
+    group: tuple[int, ...]  #: in the MLS group, also those who left and are not removed yet
+    settled: bool  #: no proposal, commit or transition is under way
+    refused: dict[str, int]  #: messages of members, by reason
 
 
 class ServerStats(msgspec.Struct, frozen=True, kw_only=True):

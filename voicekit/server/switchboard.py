@@ -4,11 +4,12 @@ import hmac
 from collections import Counter, deque
 from functools import partial
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from .._crypto import available_modes
 from ..close_codes import ClosePolicy, close_code
 from ..codes import Opcode
-from ..errors import LocalProtocolError, ModeUnavailable
+from ..errors import BackendUnavailable, LocalProtocolError, ModeUnavailable
 from ..link import Link
 from ..messages import BINARY_OPS, encode_server_binary, encode_text
 from .config import ServerConfig
@@ -27,6 +28,9 @@ from .replay import ReplayBuffer
 from .session import Address, Key, Room, Session, Socket
 from .stats import SessionStats
 from .timers import Timers
+
+if TYPE_CHECKING:
+    from .encryption import Encryption
 
 __all__ = ["SEQUENCED", "Switchboard", "same_secret"]
 
@@ -63,6 +67,8 @@ class Switchboard:
         missing = [mode for mode in self.modes if mode not in available_modes()]
         if missing:
             raise ModeUnavailable(f"this machine can not offer {', '.join(missing)}")
+        if config.dave != "off":
+            _load_encryption()
         self.timers = Timers()
         self.outputs: deque[ServerOutput | ServerEvent] = deque()
         self.udp_address: Address | None = None
@@ -145,14 +151,14 @@ class Switchboard:
             if keep:
                 self.detach(session, now)
             else:
-                self.end(session)
+                self.end(session, now)
 
-    def dismiss(self, session: Session, code: int, reason: str) -> None:
+    def dismiss(self, session: Session, code: int, reason: str, now: float) -> None:
         """End a session for good, whatever ``code`` would mean to clients."""
         if session.socket is not None:
             self.supersede(session, code, reason)
         session.close_code = code
-        self.end(session)
+        self.end(session, now)
 
     def supersede(self, session: Session, code: int, reason: str) -> None:
         """Close the socket of a session, which gets another one or ends."""
@@ -178,7 +184,7 @@ class Switchboard:
         session = self.forget(socket, code)
         if session is not None:
             if code in CLIENT_LEAVES:
-                self.end(session)
+                self.end(session, now)
             else:
                 self.detach(session, now)
 
@@ -244,7 +250,8 @@ class Switchboard:
         )
 
     def new_key(self, session: Session, mode: str, now: float) -> None:
-        """Give out a secret key (op 4)."""
+        """Give out a secret key (op 4). Group keys are agreed on anew, too."""
+        encryption = self.encryption_of(session.room, now)
         secret = self.random.randbytes(32)
         if session.previous_key is not None:
             session.previous_key.cipher.close()
@@ -256,11 +263,26 @@ class Switchboard:
             {
                 "mode": mode,
                 "secret_key": list(secret),
-                "dave_protocol_version": 0,
+                "dave_protocol_version": (
+                    0 if encryption is None else encryption.version_for(session)
+                ),
                 "audio_codec": "opus",
                 "media_session_id": self.random.randbytes(16).hex(),
             },
         )
+        if encryption is not None:
+            encryption.join(session, now)
+
+    def encryption_of(self, room: Room, now: float) -> "Encryption | None":
+        """Return the end-to-end encryption of a room; None: it is, or is as yet, in clear."""
+        if room.encryption is None and self.config.dave != "off" and room.channel_id is not None:
+            room.encryption = _load_encryption()(self, room)
+            for member in room.members.values():
+                if member.key is not None:
+                    # Its op 4 said 0, before the channel was known: it stays in clear.
+                    member.max_dave_version = 0
+                    room.encryption.join(member, now)
+        return room.encryption
 
     def resumable(self, server_id: int, session_id: str, token: str) -> Session | None:
         """Return the session that these secrets belong to and that could be resumed.
@@ -308,12 +330,12 @@ class Switchboard:
     def detach(self, session: Session, now: float) -> None:
         """Keep a session without a socket, if there is something to resume."""
         if session.key is None:
-            self.end(session)
+            self.end(session, now)
             return
         when = now + self.config.resume_window
-        session.resume_timer = self.timers.call_at(when, lambda _: self.end(session))
+        session.resume_timer = self.timers.call_at(when, lambda now: self.end(session, now))
 
-    def end(self, session: Session) -> None:
+    def end(self, session: Session, now: float) -> None:
         """End a session that has no socket any more, and tell the others (op 13)."""
         session.ended = True
         for timer in session.timers:
@@ -322,6 +344,8 @@ class Switchboard:
         del room.members[session.user_id]
         if not room.members:
             self.rooms.remove(room)
+            if room.encryption is not None:
+                room.encryption.close()
         del self.sessions[room.server_id, session.user_id]
         del self.by_ssrc[session.ssrc]
         if session.address is not None:
@@ -338,14 +362,31 @@ class Switchboard:
                 key.cipher.close()
         self.ended.append(stats)
         self.outputs.append(SessionEnded(stats))
-        for member in room.members.values():
+        members = list(room.members.values())
+        if room.encryption is not None:
+            members = room.encryption.leave(session, now)
+        for member in members:
             self.tell(member, Opcode.CLIENT_DISCONNECT, {"user_id": str(session.user_id)})
+        if room.encryption is not None:
+            room.encryption.flush(now)
 
     def _new_ssrc(self) -> int:
         while True:
             ssrc = self.random.getrandbits(32)
             if ssrc and ssrc not in self.by_ssrc:
                 return ssrc
+
+
+def _load_encryption() -> "type[Encryption]":
+    """Import what needs `cryptography`: only servers that speak DAVE do."""
+    try:
+        from .encryption import Encryption
+    except ImportError:
+        raise BackendUnavailable(
+            "a server with end-to-end encryption needs the package cryptography:"
+            " pip install 'voicekit[server]', or set dave=\"off\""
+        ) from None
+    return Encryption
 
 
 def same_secret(known: str, given: str) -> bool:
