@@ -143,6 +143,11 @@ cdef class Gateway:
         return self._session.ssrc
 
     @property
+    def users(self):
+        """Who is in the call by op 11 and 13, without ourselves."""
+        return self._session.users
+
+    @property
     def seq(self):
         """Sequence number of the last message that had one; -1: none in this session."""
         return self._session.seq

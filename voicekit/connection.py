@@ -60,7 +60,7 @@ class VoiceConnection:
         *,
         config: Config | None = None,
         dave: DaveSession | None = None,
-        dave_identity: bytes | str | None = None,
+        dave_identity: bytes | None = None,
         random: random_module.Random | None = None,
     ) -> None:
         self._info = info
@@ -485,6 +485,7 @@ class VoiceConnection:
             return
         self._has_media = True
         self._dave.identifying()
+        self._dave.users_joined(self._gateway.users, now)  # op 11 may come before op 2
         self._rtp.reset(ready.ssrc)
         self._path.open(ready.ssrc, ready.ip, ready.port)
 
@@ -594,7 +595,7 @@ class VoiceConnection:
         self._drops[reason] = self._drops.get(reason, 0) + 1
 
 
-def _make_dave(config: Config, identity: bytes | str | None) -> DaveSession:
+def _make_dave(config: Config, identity: bytes | None) -> DaveSession:
     if not config.dave:
         return Passthrough()
     backend = load_backend(config.dave_backend, identity)

@@ -57,6 +57,11 @@ class GatewaySession:
         self._users |= joined
         return tuple(sorted(joined))
 
+    @property
+    def users(self) -> tuple[int, ...]:
+        """Who is in the call by op 11 and 13, without ourselves."""
+        return tuple(self._users)
+
     def remove_user(self, user_id: int) -> None:
         """Take the user of an op 13."""
         self._users.discard(user_id)

@@ -5,13 +5,17 @@ interoperate. A backend is called from its connection's thread only: the librari
 when two threads meet in one session.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from importlib import import_module
 from typing import Protocol
 
 from ..errors import BackendUnavailable
 
-__all__ = ["BACKENDS", "CommitResult", "DaveBackend", "load_backend"]
+__all__ = ["BACKENDS", "CommitResult", "DaveBackend", "Encrypt", "load_backend"]
+
+#: Encrypts one Opus packet; None: there is no key.
+Encrypt = Callable[[bytes], bytes | None]
 
 
 class CommitResult(Enum):
@@ -31,8 +35,11 @@ class DaveBackend(Protocol):
     #: The newest protocol version that the library speaks.
     max_version: int
 
+    def forget(self) -> None:
+        """Forget the group and every frame key: the session is over."""
+
     def start(self, version: int, group_id: int, user_id: int) -> None:
-        """Forget the group and begin anew, under the same identity."""
+        """Begin a new group under the same identity. Receive keys stay where that is possible."""
 
     def key_package(self) -> bytes | None:
         """Return a fresh key package for op 26; None: the library has none to give."""
@@ -47,11 +54,15 @@ class DaveBackend(Protocol):
         """Take the commit of an op 29."""
 
     def process_welcome(self, welcome: bytes, known: frozenset[int]) -> bool:
-        """Take the welcome of an op 30; False: refused."""
+        """Take the welcome of an op 30; False: refused, to be tried again when more are known."""
 
     @property
     def established(self) -> bool:
         """Whether there is a group with an epoch."""
+
+    @property
+    def epoch(self) -> int | None:
+        """The group's epoch; None without one, or where the library does not tell."""
 
     @property
     def authenticator(self) -> bytes | None:
@@ -62,22 +73,16 @@ class DaveBackend(Protocol):
         """The group's members and their public signature keys, as far as they are told."""
 
     def send_key(self) -> object:
-        """Take our own sending ratchet of the present epoch."""
+        """Take our own sending ratchet of the present epoch; None: there is none."""
 
-    def install_send_key(self, key: object) -> None:
-        """Encrypt with ``key`` from now on."""
+    def encryptor(self, key: object) -> Encrypt:
+        """Return what encrypts with a `send_key`. Once per key: its nonces begin at 0."""
 
-    def encrypt(self, opus: bytes) -> bytes | None:
-        """Encrypt one Opus packet; None: there is no key."""
+    def add_receive_keys(self, layer: int) -> None:
+        """Make the present epoch's keys of all other members usable, beside older layers."""
 
-    def add_receive_keys(self) -> None:
-        """Make the present epoch's keys of all other members usable, beside the older ones."""
-
-    def expire_receive_keys(self) -> None:
-        """Drop all receive keys but the newest of each member."""
-
-    def remove_receive_keys(self, user_id: int) -> None:
-        """Drop all receive keys of a member that left."""
+    def drop_receive_keys(self, before: int) -> None:
+        """Drop the receive keys of all layers before this one."""
 
     def decrypt(self, user_id: int, frame: bytes) -> bytes | None:
         """Decrypt one frame that bears the marker; None: no key fits."""
@@ -93,15 +98,18 @@ BACKENDS = {
 }
 
 
-def load_backend(name: str, identity: bytes | str | None = None) -> DaveBackend:
-    """Return a new backend. Raises `BackendUnavailable` with what to install."""
+def load_backend(name: str, identity: bytes | None = None) -> DaveBackend:
+    """Return a new backend. Raises `BackendUnavailable` with what to install.
+
+    ``identity``: as `generate_identity` makes it; None: one for this backend only.
+    Raises `ValueError` if it is none.
+    """
     module, distribution = BACKENDS[name]
     try:
-        backend = import_module(module).Backend(identity)
+        backend: DaveBackend = import_module(module).Backend(identity)
     except ImportError as error:
         raise BackendUnavailable(
             f"voice calls need end-to-end encryption, and {distribution} can not be loaded"
             f" ({error}): pip install {distribution}"
         ) from None
-    assert isinstance(backend, object)
-    return backend  # type: ignore[no-any-return]
+    return backend

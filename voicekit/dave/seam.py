@@ -77,13 +77,13 @@ class DaveSession(Protocol):
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
 
-    def encrypt(self, opus: bytes) -> bytes | None:
+    def encrypt(self, opus: bytes, /) -> bytes | None:
         """Return the frame to send for ``opus``; None: it must not go out now."""
 
-    def decrypt(self, user_id: int, frame: bytes, now: float) -> bytes | None:
+    def decrypt(self, user_id: int, frame: bytes, now: float, /) -> bytes | None:
         """Return the Opus packet in ``frame``; None: no key fits."""
 
-    def awaits_key(self, frame: bytes) -> bool:
+    def awaits_key(self, frame: bytes, /) -> bool:
         """Whether a frame that `decrypt` refused may be opened by a key to come."""
 
 
@@ -139,14 +139,14 @@ class Passthrough:
     def handle_timeout(self, now: float) -> None:
         """There are no timers."""
 
-    def encrypt(self, opus: bytes) -> bytes | None:
+    def encrypt(self, opus: bytes, /) -> bytes | None:
         """Return ``opus``."""
         return opus
 
-    def decrypt(self, user_id: int, frame: bytes, now: float) -> bytes | None:
+    def decrypt(self, user_id: int, frame: bytes, now: float, /) -> bytes | None:
         """Return ``frame``."""
         return frame
 
-    def awaits_key(self, frame: bytes) -> bool:
+    def awaits_key(self, frame: bytes, /) -> bool:
         """There are no keys."""
         return False

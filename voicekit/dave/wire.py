@@ -18,11 +18,10 @@ Sources: the DAVE protocol paper; RFC 9420 §2.1.2, §6.
 import msgspec
 
 __all__ = [
-    "CommitHeader",
     "Malformed",
+    "MessageHeader",
     "check_external_sender",
     "check_proposals",
-    "has_marker",
     "parse_commit",
     "split_transition",
 ]
@@ -31,18 +30,14 @@ MLS10 = 1
 PUBLIC_MESSAGE = 1
 CREDENTIAL_BASIC = 1
 APPEND, REVOKE = 0, 1
-#: What an encrypted frame ends with.
-MARKER = b"\xfa\xfa"
-#: Tag 8, nonce 1, ranges 0, size 1, marker 2: nothing shorter is an encrypted frame.
-MIN_ENCRYPTED_FRAME = 12
 
 
 class Malformed(ValueError):
     """The bytes are not the message that they should be."""
 
 
-class CommitHeader(msgspec.Struct, frozen=True):
-    """The clear beginning of a commit."""
+class MessageHeader(msgspec.Struct, frozen=True):
+    """The clear beginning of a PublicMessage: a proposal or a commit."""
 
     group_id: bytes
     epoch: int
@@ -57,20 +52,23 @@ def check_external_sender(payload: bytes) -> None:
         raise Malformed("it is no external sender with a basic credential")
 
 
-def check_proposals(payload: bytes) -> bool:
-    """Raise `Malformed` unless ``payload`` is an op 27; return whether it appends."""
+def check_proposals(payload: bytes) -> MessageHeader | None:
+    """Raise `Malformed` unless ``payload`` is an op 27.
+
+    Return where the first of the appended proposals belongs; None: they are revoked.
+    """
     operation, at = _uint(payload, 0, 1)
     items, end = _vector(payload, at)
-    if operation not in (APPEND, REVOKE) or end != len(payload):
+    if operation not in (APPEND, REVOKE) or not items or end != len(payload):
         raise Malformed("it is neither appended nor revoked proposals")
     if operation == APPEND:
-        if items:
-            _public_message(items)
-    else:
-        at = 0
-        while at < len(items):
-            _, at = _vector(items, at)
-    return operation == APPEND
+        return _public_message(items)
+    at = 0
+    while at < len(items):
+        reference, at = _vector(items, at)
+        if not reference:
+            raise Malformed("it revokes a proposal without a reference")
+    return None
 
 
 def split_transition(payload: bytes) -> tuple[int, bytes]:
@@ -81,24 +79,19 @@ def split_transition(payload: bytes) -> tuple[int, bytes]:
     return transition_id, payload[at:]
 
 
-def parse_commit(message: bytes) -> CommitHeader:
+def parse_commit(message: bytes) -> MessageHeader:
     """Return the header of the commit in an op 29."""
     return _public_message(message)
 
 
-def has_marker(frame: bytes) -> bool:
-    """Whether a frame says of itself that it is end-to-end encrypted."""
-    return len(frame) >= MIN_ENCRYPTED_FRAME and frame.endswith(MARKER)
-
-
-def _public_message(data: bytes) -> CommitHeader:
+def _public_message(data: bytes) -> MessageHeader:
     version, at = _uint(data, 0, 2)
     wire_format, at = _uint(data, at, 2)
     if version != MLS10 or wire_format != PUBLIC_MESSAGE:
         raise Malformed("it is not an MLS 1.0 PublicMessage")
     group_id, at = _vector(data, at)
     epoch, at = _uint(data, at, 8)
-    return CommitHeader(group_id, epoch)
+    return MessageHeader(group_id, epoch)
 
 
 def _uint(data: bytes, at: int, size: int) -> tuple[int, int]:
