@@ -17,12 +17,12 @@ nobody commits in time is withdrawn; smaller ones find out whose key package is 
 that one is proposed alone from then on, whenever nobody else waits.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from ..codes import Opcode
+from .batch import Batch
 from .delivery_faults import DeliveryFaults, Outbox
 from .ghost import make_key_package
 from .leaves import Leaves
@@ -45,20 +45,12 @@ __all__ = ["LATE", "PROTOCOL_VERSION", "Delivery", "DeliveryFaults"]
 
 PROTOCOL_VERSION = 1
 
-#: Adds in one batch: 64 take dave.py some 100 ms, and the batch goes to every member.
-MAX_BATCH = 64
-#: A batch of proposals that nobody committed by then is withdrawn. More after each failure
-#: of a single add, for slow networks, and back again.
-BATCH_TIMEOUT = 1.0
-MAX_BATCH_TIMEOUT = 8.0
 #: Key packages of one member, per second and at once: each makes two commits for everybody.
 KEY_PACKAGE_RATE = 0.5
 KEY_PACKAGE_BURST = 8.0
-#: Withdrawn proposals that a commit under way may still name.
-MAX_RETIRED = 1024
-
 #: Refusals that are nobody's fault: another commit, a withdrawal or a downgrade was first.
-LATE = frozenset({"old_epoch", "withdrawn", "version_0"})
+#: libdave commits nothing at all when everything was withdrawn.
+LATE = frozenset({"old_epoch", "withdrawn", "empty_commit", "version_0"})
 
 
 class _Member(msgspec.Struct):
@@ -85,12 +77,7 @@ class Delivery:
         self._members: dict[int, _Member] = {}
         self._leaves = Leaves()
         self._epoch: int | None = None
-        self._batch: dict[bytes, Proposal] = {}  # by reference
-        self._audience: set[int] = set()  # who was shown the batch
-        self._retired: deque[bytes] = deque(maxlen=MAX_RETIRED)
-        self._batch_deadline: float | None = None
-        self._batch_timeout = BATCH_TIMEOUT
-        self._batch_limit = MAX_BATCH
+        self._batch = Batch()
         self._transitions = Transitions(first_transition_id)
         self._version = PROTOCOL_VERSION
         self._outbox = Outbox(faults if faults is not None else DeliveryFaults())
@@ -148,15 +135,16 @@ class Delivery:
         times = (
             self._transitions.next_timeout(),
             self._outbox.next_timeout(),
-            self._batch_deadline,
+            self._batch.deadline,
         )
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Execute transitions whose time is up; propose anew what nobody committed."""
-        if self._batch_deadline is not None and now >= self._batch_deadline:
-            self._blame()
-            self._revoke(list(self._batch), now)
+        if self._batch.deadline is not None and now >= self._batch.deadline:
+            for user_id in self._batch.failed():
+                self._members[user_id].failures += 1
+            self._revoke(self._batch.proposals, now)
             self._propose(now)
         self._execute(self._transitions.overdue(now), now)
         self._outbox.handle_timeout(now)
@@ -180,7 +168,7 @@ class Delivery:
             self._send_external_sender(user_id, now)
             if self._epoch is None and self._batch:
                 # In-flight adds, to one who may yet be the first to commit.
-                self._show(user_id, list(self._batch.values()), now)
+                self._show(user_id, now)
         elif self._version:
             self._downgrade(now)
 
@@ -189,7 +177,7 @@ class Delivery:
         if self._members.pop(user_id, None) is None:
             return
         self._outbox.forget(user_id)
-        self._audience.discard(user_id)
+        self._batch.audience.discard(user_id)
         self._execute(self._transitions.without(user_id), now)
         if not self._members:
             self._forget_group()
@@ -210,7 +198,7 @@ class Delivery:
         """Take note that a member has made its group anew: its leaf and its package are dead."""
         member = self._members[user_id]
         self._revoke_adds_of(user_id, now)
-        self._audience.discard(user_id)
+        self._batch.audience.discard(user_id)
         member.package = None
         member.rejoining = user_id in self._leaves
         self._execute(self._transitions.without(user_id), now)
@@ -255,7 +243,7 @@ class Delivery:
     def _forget_group(self) -> None:
         self._epoch = None
         self._leaves.clear()
-        self._retire(list(self._batch))
+        self._batch.withdraw(self._batch.proposals)
         self._transitions.clear()
         for member in self._members.values():
             member.rejoining = False
@@ -301,9 +289,9 @@ class Delivery:
         if any(other.signature_key == package.leaf.signature_key for other in others):
             return "duplicate_key"  # no group may have it twice: RFC 9420 §7.3
         member = self._members[user_id]
+        self._begin_anew(user_id, now)
         if not member.bucket.take(now):
             return "rate_limited"
-        self._begin_anew(user_id, now)
         member.package = package
         member.signature_key = package.leaf.signature_key
         self._propose(now)
@@ -316,7 +304,7 @@ class Delivery:
         if reason is not None:
             return reason
         commit.verify_leaf()
-        committed = [self._batch[reference] for reference in commit.references]
+        committed = [self._batch.proposals[reference] for reference in commit.references]
         if self._epoch is None:
             self._leaves.add(user_id)
             self._members[user_id].package = None
@@ -328,9 +316,7 @@ class Delivery:
         for newcomer in added:
             self._leaves.add(newcomer)
         self._epoch = commit.epoch + 1
-        self._retire(list(self._batch))
-        self._batch_timeout = max(BATCH_TIMEOUT, self._batch_timeout / 2)
-        self._batch_limit = min(MAX_BATCH, 2 * self._batch_limit)
+        self._batch.committed()
         self._announce(commit, welcome, added, now)
         self._propose(now)
         return None
@@ -338,11 +324,9 @@ class Delivery:
     def _judge(self, user_id: int, commit: Commit, welcome: Welcome | None) -> str | None:
         """Say what is wrong with a commit, as far as somebody without secrets can tell."""
         references = set(commit.references)
-        proposals = [self._batch[r] for r in references if r in self._batch]
-        added = [self._members[p.user_id] for p in proposals if p.is_add]
+        shown = self._batch.fit_for(user_id)
+        added = [self._members[p.user_id] for p in shown.values() if p.is_add]
         packages = {member.package.reference for member in added if member.package is not None}
-        # All of the batch that the committer was shown: not its own add.
-        shown = {r for r, p in self._batch.items() if not (p.is_add and p.user_id == user_id)}
         founder = self._epoch is None
         leaf = 0 if founder else self._leaf_of(user_id)
         path = commit.leaf
@@ -353,8 +337,9 @@ class Delivery:
             (lambda: leaf is not None, "not_a_member"),
             (lambda: commit.sender_leaf == leaf, "foreign_leaf"),
             (lambda: not commit.inline, "inline_proposal"),
-            (lambda: references == shown or references.isdisjoint(self._retired), "withdrawn"),
-            (lambda: references == shown != set(), "other_proposals"),
+            (lambda: references != set(), "empty_commit"),
+            (lambda: not self._batch.was_withdrawn(references), "withdrawn"),
+            (lambda: references == shown.keys(), "other_proposals"),
             (lambda: len(references) == len(commit.references), "other_proposals"),
             (lambda: set(welcome.secrets if welcome else ()) == packages, "wrong_welcome"),
             (lambda: path is None or (path.user_id, path.signature_key) == (user_id, key),
@@ -401,18 +386,18 @@ class Delivery:
         gone = [user for user in self.group if self._is_dead(user)]
         fresh = [user for user in pending if not self._members[user].failures]
         if self._batch:
-            if not (gone or fresh) or not self._is_suspect(self._batch.values()):
+            better = (gone or fresh) and self._is_suspect(self._batch.proposals.values())
+            if not better and not self._batch.hopeless():
                 return
-            self._revoke(list(self._batch), now)
+            self._revoke(self._batch.proposals, now)
         suspects = sorted(pending, key=lambda user: self._members[user].failures)
-        added = fresh[: self._batch_limit] or suspects[: 0 if gone else 1]
+        added = fresh[: self._batch.max_adds] or suspects[: 0 if gone else 1]
         proposals = [self._propose_remove(user) for user in gone]
         proposals += [self._propose_add(user) for user in added]
         if proposals:
-            self._batch = {proposal.reference: proposal for proposal in proposals}
-            self._batch_deadline = now + self._batch_timeout
+            self._batch.begin(proposals, now)
             for user_id in pending if self._epoch is None else self._committers():
-                self._show(user_id, proposals, now)
+                self._show(user_id, now)
 
     def _propose_remove(self, user_id: int) -> Proposal:
         leaf = self._leaves.index(user_id)
@@ -440,52 +425,24 @@ class Delivery:
             if user in self._members and not self._members[user].rejoining
         ]
 
-    def _show(self, user_id: int, proposals: list[Proposal], now: float) -> None:
-        """Send proposals to one member. Nobody can add itself, so its own add is left out."""
-        shown = [p for p in proposals if not (p.is_add and p.user_id == user_id)]
+    def _show(self, user_id: int, now: float) -> None:
+        """Send the batch to one member. Nobody can add itself, so its own add is left out."""
+        shown = list(self._batch.fit_for(user_id).values())
         if not shown:
             return
-        self._audience.add(user_id)
+        self._batch.audience.add(user_id)
         if self._outbox.strikes(user_id, "ghost_adds"):
             ghost = make_key_package()
             shown.append(self._sender.propose_add(self._group_id, self._epoch or 0, ghost))
         self._outbox.put(user_id, Opcode.MLS_PROPOSALS, encode_append(shown), now)
 
-    def _blame(self) -> None:
-        """Draw conclusions from a batch that nobody committed in time."""
-        adds = [proposal.user_id for proposal in self._batch.values() if proposal.is_add]
-        if len(adds) > 1:
-            self._batch_limit = len(adds) // 2
-        else:
-            self._batch_limit = 1
-            self._batch_timeout = min(MAX_BATCH_TIMEOUT, 2 * self._batch_timeout)
-            for user_id in adds:
-                self._members[user_id].failures += 1
-
     def _revoke_adds_of(self, user_id: int, now: float) -> None:
-        adds = [r for r, p in self._batch.items() if p.is_add and p.user_id == user_id]
-        self._revoke(adds, now)
+        proposals = self._batch.proposals.items()
+        self._revoke([r for r, p in proposals if p.is_add and p.user_id == user_id], now)
 
-    def _revoke(self, references: list[bytes], now: float) -> None:
-        """Withdraw proposals of the batch from those who were shown them."""
-        for user_id in sorted(self._audience):
-            theirs = [
-                reference
-                for reference in references
-                if not (self._batch[reference].is_add and self._batch[reference].user_id == user_id)
-            ]
-            if theirs:
-                self._outbox.put(user_id, Opcode.MLS_PROPOSALS, encode_revoke(theirs), now)
-        self._retire(references)
-
-    def _retire(self, references: list[bytes]) -> None:
-        """Take proposals out of the batch; commits under way may still name them."""
-        self._retired.extend(references)
-        for reference in references:
-            del self._batch[reference]
-        if not self._batch:
-            self._batch_deadline = None
-            self._audience.clear()
+    def _revoke(self, references: Iterable[bytes], now: float) -> None:
+        for user_id, theirs in self._batch.withdraw(references).items():
+            self._outbox.put(user_id, Opcode.MLS_PROPOSALS, encode_revoke(theirs), now)
 
     # -- transitions --------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ whose identity is the user id (u64, big-endian) and handshakes as PublicMessage.
 What the server can check of a commit, and what it can not:
 
     yes   group, epoch, sender's leaf, which proposals it commits and that it brings none of
-          its own, for whom its welcome is, and the signature of the new leaf node in its
-          path, which is over public things only: so it comes from whom it says
+          its own, for whom its welcome is; and, where it removes somebody and so has a
+          path, the signature of the new leaf node in that, which is over public things only
     no    the commit's own signature: it covers the GroupContext, whose transcript hash goes
           back to a confirmation tag of epoch 0 that only the group's founder ever sees
     no    its confirmation and membership tags, the encrypted path, the welcome's secrets:
