@@ -1,8 +1,8 @@
 """A minute of music through whole calls, packet by packet and by ear.
 
 Two calls at once, in processes of their own: `voicekit demo`, and `voicekit play` and
-`voicekit record` on a `voicekit serve` that loses every twentieth packet. ``pytest -s``
-shows what was measured.
+`voicekit record` on a `voicekit serve` that loses every twentieth packet. To see what was
+measured: ``pytest -n 0 -s``.
 """
 
 import json
@@ -24,7 +24,8 @@ from voicekit.link import Link
 from voicekit.media import open_source, read_opus_packets
 from voicekit.media.ogg import OggOpusWriter
 
-pytestmark = pytest.mark.slow
+#: One group: they share the minute.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("minute")]
 
 SECONDS = 60
 FRAMES = 3000

@@ -1,7 +1,8 @@
 """A live call on a server that is fed garbage on both sockets.
 
-``pytest -m nightly tests/soak/test_garbage.py -s`` takes ten minutes and prints its figures;
-the normal run has five seconds of the same. Server, garbage and call are three processes.
+``pytest -n 0 -s -m nightly tests/soak/test_garbage.py`` takes ten minutes and prints its
+figures; the normal run has five seconds of the same. Server, garbage and call are three
+processes.
 """
 
 import json
@@ -73,6 +74,7 @@ def check(seconds: float, *, datagrams: int, connections: int) -> None:
         last = server.last_line()
     strangers = last["server"]
     sessions = last["sessions"]
+    samples = figures.rss[:: max(1, len(figures.rss) // 10)]
     sent, opened = sum(garbage["datagrams"].values()), sum(garbage["connections"].values())
     counted = sum(strangers["datagrams_dropped"].values())
     print(
@@ -92,6 +94,7 @@ def check(seconds: float, *, datagrams: int, connections: int) -> None:
         f" growth of the second half {figures.late_growth() / MEBIBYTE:.1f};"
         f" {max(figures.files)} files open at most, {figures.files[-1]} at last;"
         f" CPU {figures.cpu:.1%} of a core"
+        f"\nRSS in MiB, ten times: {[round(rss / MEBIBYTE) for rss in samples]}"
     )
     # The call is unharmed.
     assert figures.frames == packets(figures.frames_sent) + SILENCE
