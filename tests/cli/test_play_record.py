@@ -83,14 +83,14 @@ def test_over_tls_with_a_ca_file(serve: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("serve", "fault"),
     [
-        (served, "close:4015@2"),
-        (served, "drop@2"),
-        (independently_served, "close:4015@2"),
-        (independently_served, "drop@2"),
+        (served, f"close:4015,user={PLAYER}@2"),
+        (served, f"drop,user={PLAYER}@2"),
+        (independently_served, f"close:4015,user={PLAYER}@2"),
+        (independently_served, f"drop,user={PLAYER}@2"),
     ],
 )
 def test_through_a_lost_websocket_in_mid_play(serve: Server, fault: str, tmp_path: Path) -> None:
-    with serve("--fault", fault) as server:  # strikes both clients, once each
+    with serve("--fault", fault) as server:
         played, recorded, tune = play_and_record(server.url, tmp_path)
         session = server.session_of(PLAYER)
     assert_every_frame_arrived(played, recorded, tune)

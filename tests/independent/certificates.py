@@ -6,6 +6,7 @@ authority's certificate (``SSL_CERT_FILE``, ``--ca-file``).
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +17,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 class Certificates(NamedTuple):
-    """Paths of three PEM files."""
+    """Paths of three PEM files, and the TLS contexts made of them."""
 
     authority: Path
     certificate: Path
     key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """Return the context of a server that shows the certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return the context of a client that trusts the authority, and no other."""
+        return ssl.create_default_context(cafile=self.authority)
 
 
 def write_certificates(folder: Path) -> Certificates:

@@ -27,7 +27,7 @@ class ServerProcess:
 
     def __init__(self, *flags: str, command: Sequence[str] = PLAIN) -> None:
         self._command = [*command, *flags]
-        self._sessions: list[dict[str, Any]] | None = None
+        self._last: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
         # Without PYTHONPATH: what the plain server imports must not depend on it.
@@ -57,9 +57,19 @@ class ServerProcess:
         self.ca_file: str | None = first.get("ca_file")
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def stop(self) -> list[dict[str, Any]]:
         """End the server; return the sessions of its stats line."""
-        if self._sessions is None:
+        sessions: list[dict[str, Any]] = self.last_line()["sessions"]
+        return sessions
+
+    def last_line(self) -> dict[str, Any]:
+        """End the server; return its stats line."""
+        if self._last is None:
             self._process.send_signal(signal.SIGTERM)
             try:
                 output, errors = self._process.communicate(timeout=TIMEOUT)
@@ -68,10 +78,10 @@ class ServerProcess:
                 self._process.communicate()
                 raise
             assert not errors, errors
-            last = json.loads(output.splitlines()[-1])
-            assert last["event"] == "stats"
-            self._sessions = last["sessions"]
-        return self._sessions
+            self._last = json.loads(output.splitlines()[-1])
+            assert self._last is not None
+            assert self._last["event"] == "stats"
+        return self._last
 
     def session_of(self, user_id: int) -> dict[str, Any]:
         """Stop, and return the last session of ``user_id``."""

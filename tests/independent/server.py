@@ -54,20 +54,25 @@ MISSED_HEARTBEATS = 3
 
 @dataclass
 class Fault:
-    """What to do to each user, once, some seconds after the first session description."""
+    """What to do to a user, once, some seconds after the first session description."""
 
     kind: str  # "close", "drop" or "stop-acks"
     code: int
     after: float
+    user_id: int | None  # None: every user
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Parse ``close:CODE@SECONDS``, ``drop@SECONDS`` or ``stop-acks@SECONDS``."""
+        """Parse ``close:CODE@SECONDS``, ``drop@SECONDS`` or ``stop-acks@SECONDS``.
+
+        ``,user=ID`` before the ``@`` strikes that user only.
+        """
         what, _, after = text.partition("@")
+        what, _, user = what.partition(",user=")
         kind, _, code = what.partition(":")
         if kind not in ("close", "drop", "stop-acks") or (kind == "close") != bool(code):
             raise ValueError(text)
-        return cls(kind, int(code or 0), float(after))
+        return cls(kind, int(code or 0), float(after), int(user) if user else None)
 
 
 class VoiceServer(asyncio.DatagramProtocol):
@@ -232,7 +237,8 @@ class VoiceServer(asyncio.DatagramProtocol):
         if session.user_id not in self.faulted:
             self.faulted.add(session.user_id)
             for fault in self.options.fault:
-                asyncio.get_running_loop().call_later(fault.after, _harm, session, fault)
+                if fault.user_id in (None, session.user_id):
+                    asyncio.get_running_loop().call_later(fault.after, _harm, session, fault)
 
     def _speaking(self, session: Session, data: Any) -> None:
         flags = gateway.integer(data, "speaking")

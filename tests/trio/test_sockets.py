@@ -18,7 +18,7 @@ from voicekit.errors import ConnectFailed, MediaError
 from voicekit.server import ServerConfig
 from voicekit.trio import Listening, Voice, connect
 
-from ..certificates import Certificates
+from ..independent.certificates import Certificates
 from .calls import (
     EARS,
     MOUTH,

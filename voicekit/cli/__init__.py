@@ -13,12 +13,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line and exit."""
     try:
-        import rich  # noqa: F401
-        import trio  # noqa: F401
-        import typer  # noqa: F401
+        from .app import run
     except ImportError as error:
         print(f"voicekit: {error.name} is missing: pip install 'voicekit[cli]'", file=sys.stderr)
         sys.exit(2)
-    from .app import run
-
     sys.exit(run(sys.argv[1:]))

@@ -1,12 +1,12 @@
 """The commands, and how an error becomes one line."""
 
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from ..errors import VoicekitError
-from . import demo, doctor, play, record, serve
 
 __all__ = ["app", "run"]
 
@@ -33,11 +33,24 @@ def _main(
         raise typer.Exit
 
 
-app.command("serve")(serve.serve)
-app.command("play")(play.play)
-app.command("record")(record.record)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
+def _add(name: str) -> None:
+    """Add the command of a module; one that lacks a library says so when it is called."""
+    try:
+        app.command(name)(getattr(import_module(f".{name}", __package__), name))
+    except ImportError as error:
+        missing = error
+
+        def unavailable(_: typer.Context) -> None:
+            raise missing
+
+        anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+        help_line = f"Not available: {missing.name} is missing."
+        app.command(name, help=help_line, context_settings=anything)(unavailable)
+
+
+# Each on its own: `doctor` runs without what the others need.
+for _name in ("serve", "play", "record", "demo", "doctor"):
+    _add(_name)
 
 
 def run(arguments: list[str]) -> int:
@@ -46,6 +59,11 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="voicekit", standalone_mode=False)
     except typer.Abort:
         return 130
+    except ImportError as error:
+        if not error.name or error.name.startswith("voicekit"):
+            raise
+        print(f"voicekit: {error.name} is missing: pip install 'voicekit[cli]'", file=sys.stderr)
+        return 2
     except (VoicekitError, OSError) as error:
         print(f"voicekit: {_sentence(error)}", file=sys.stderr)
         return 1

@@ -117,7 +117,8 @@ async def _serve(
                 break
             nursery.cancel_scope.cancel()
     sessions = [msgspec.to_builtins(session) for session in server.stats()]
-    report.event("stats", _summary(sessions), sessions=sessions)
+    others = msgspec.to_builtins(server.server_stats())
+    report.event("stats", _summary(sessions), sessions=sessions, server=others)
 
 
 def _tell_host(report: Report, event: ServerEvent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidMessage, WebSocketException
 from websockets.trio.client import connect as open_websocket
 from websockets.trio.connection import Connection
 from websockets.uri import parse_uri
@@ -227,6 +227,8 @@ class Driver(Engine):
 
 def _explain(error: BaseException) -> str:
     """Say in one line what really happened: libraries wrap it twice."""
+    if isinstance(error, InvalidMessage):
+        return "no WebSocket server answers there; is it one with TLS (wss://)?"
     while True:
         cause = error.__cause__
         if isinstance(cause, BaseExceptionGroup):
@@ -235,7 +237,12 @@ def _explain(error: BaseException) -> str:
             break
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {error.verify_message}"
+        return (
+            f"the server's certificate is not trusted: {error.verify_message}"
+            " (ssl_context, or --ca-file, says whom to trust)"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"the TLS handshake failed ({error.reason}); is it a server without TLS (ws://)?"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, trio.TooSlowError):

@@ -15,6 +15,9 @@ __all__ = ["LOGGER", "Ending", "WebSocketLink"]
 #: keeps a program's ``basicConfig(level=DEBUG)`` from turning that on.
 LOGGER = logging.getLogger("voicekit.trio.websocket")
 LOGGER.setLevel(logging.INFO)
+#: Where logging is not configured, errors would end up on stderr, with tracebacks: one for
+#: every stranger that fails at the opening handshake.
+LOGGER.addHandler(logging.NullHandler())
 
 #: Messages that wait to be sent. A session has a few dozen in all; a peer that lets this
 #: many pile up is not reading.
