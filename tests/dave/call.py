@@ -31,6 +31,7 @@ class Call:
         self.events: dict[int, list[object]] = {}
         self.now = 0.0
         self._backend = backend
+        self.identities: dict[int, bytes] = {}
 
     def join(self, user_id: int, max_version: int = 1) -> DaveMachine | None:
         others = set(self.queues) | set(self.delivery.group)
@@ -40,7 +41,9 @@ class Call:
         self.queues[user_id] = deque()
         machine = None
         if max_version:
-            machine = DaveMachine(load_backend(self._backend(user_id)))
+            machine = DaveMachine(
+                load_backend(self._backend(user_id), self.identities.get(user_id))
+            )
             machine.users_joined(tuple(others), self.now)
             machine.session_described(version, self.channel_id, user_id, self.now)
             self.machines[user_id] = machine
@@ -115,5 +118,6 @@ class Call:
             frame = machine.encrypt(b"\xf8" + bytes([speaker & 0xFF]) * 60)
             for listener, other in self.machines.items():
                 if listener != speaker:
+                    assert frame is not None
                     opus = other.decrypt(speaker, frame, self.now)
                     assert opus == b"\xf8" + bytes([speaker & 0xFF]) * 60, (speaker, listener)

@@ -77,6 +77,7 @@ class DaveMachine:
         self._external_sender: bytes | None = None
         self._own_commit: bytes | None = None
         self._epoch: int | None = None
+        self._oldest_epoch = FIRST_EPOCH  # that the group can be at where `_epoch` is unknown
         self._privacy_code: str | None = None
         self._members: tuple[int, ...] = ()
         self._transitions = Transitions()
@@ -235,6 +236,7 @@ class DaveMachine:
         """
         self._group_version = version
         self._groups += 1
+        self._oldest_epoch = FIRST_EPOCH
         self._frames.orphan_key(now)
         self._frames.expect_encryption()
         self._forget_group()
@@ -303,7 +305,7 @@ class DaveMachine:
         if not self._backend.established:
             # Without a group there is only one commit that we can follow: our own.
             return self._own_commit is None or not self._own_commit.startswith(commit)
-        return self._epoch is not None and header.epoch < self._epoch
+        return header.epoch < (self._oldest_epoch if self._epoch is None else self._epoch)
 
     def _take_welcome(self, payload: bytes, now: float) -> None:
         transition_id, welcome = split_transition(payload)
@@ -419,7 +421,9 @@ class DaveMachine:
         data = {"transition_id": transition_id}
         self._messages.append((Opcode.MLS_INVALID_COMMIT_WELCOME, data))
         self._events.append(DaveRecovering(transition_id, why))
+        oldest = self._oldest_epoch if self._epoch is None else self._epoch
         self._begin(self._group_version, now)
+        self._oldest_epoch = oldest  # it is the others' group as before
 
     def _violation(self, op: int, why: str) -> None:
         self.counters.malformed += 1
