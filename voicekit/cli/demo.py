@@ -24,6 +24,8 @@ __all__ = ["demo"]
 GUILD, CHANNEL, PLAYER, LISTENER = 100, 200, 1001, 1002
 #: After the last frame was sent: what is not there by then is lost.
 PATIENCE = 2.0
+#: For both clients to come to one MLS group; some milliseconds on an idle machine.
+GROUP_PATIENCE = 10.0
 
 
 class Tapped:
@@ -45,6 +47,21 @@ class Tapped:
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+class Ended:
+    """What is to be said of a call once it is over."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.mode = voice.connection.mode
+        self.dave_version = voice.connection.dave_version
+        self.privacy_code = voice.connection.privacy_code
+        self.frames_sent_clear = voice.stats().frames_sent_clear
+
+
+def grouped(digits: str) -> str:
+    """Write a privacy code as people read it aloud: groups of five digits."""
+    return " ".join(digits[at : at + 5] for at in range(0, len(digits), 5))
 
 
 def demo(
@@ -81,12 +98,12 @@ async def _demo(source: Tapped, name: str, out: Path, report: Report) -> bool:
             ):
                 await _call(mouth, ears, source, name, recorder, report)
                 lost = sum(s.lost for s in ears.stats().streams.values() if s.user_id == PLAYER)
-                mode = mouth.connection.mode
+                calls = [Ended(voice) for voice in (mouth, ears)]
             nursery.cancel_scope.cancel()
     finally:
         source.close()
         tracks = recorder.close()
-    return _judge(source, tracks, lost, mode, server.stats(), report)
+    return _judge(source, tracks, lost, calls, server.stats(), report)
 
 
 async def _call(
@@ -96,6 +113,19 @@ async def _call(
         "connected",
         f"clients    user {PLAYER} plays, user {LISTENER} records; {mouth.connection.mode}",
         mode=mouth.connection.mode,
+    )
+    with trio.move_on_after(GROUP_PATIENCE):
+        await mouth.wait_encrypted()
+        await ears.wait_encrypted()
+    codes = [voice.connection.privacy_code or "none" for voice in (mouth, ears)]
+    same = "the same on both sides" if codes[0] == codes[1] else f"but {codes[1]} on the other side"
+    report.event(
+        "encrypted",
+        f"encrypted  end to end, DAVE version {mouth.connection.dave_version}; privacy code"
+        f" {grouped(codes[0])}, {same}",
+        dave_version=mouth.connection.dave_version,
+        epochs=[voice.connection.dave_epoch for voice in (mouth, ears)],
+        privacy_codes=codes,
     )
     how = "its Opus packets untouched" if source.passthrough else "encoded to Opus"
     report.event("playing", f"playing    {name}, {how}", passthrough=source.passthrough)
@@ -127,7 +157,7 @@ def _judge(
     source: Tapped,
     tracks: list[Track],
     lost: int,
-    mode: str | None,
+    calls: "list[Ended]",
     sessions: list[SessionStats],
     report: Report,
 ) -> bool:
@@ -135,7 +165,10 @@ def _judge(
     recorded = read_opus_packets(tracks[0].path) if tracks else []
     equal = recorded == sent
     bad = sum(sum(session.packets_bad.values()) for session in sessions)
-    ok = equal and not lost and not bad
+    mouth, ears = calls
+    encrypted = mouth.dave_version > 0 and mouth.privacy_code == ears.privacy_code
+    clear = mouth.frames_sent_clear
+    ok = equal and not lost and not bad and encrypted and not clear
     report.event(
         "done",
         "\n".join(
@@ -143,6 +176,7 @@ def _judge(
                 f"sent       {len(source.frames)} frames ({len(source.frames) * 0.02:.1f} s)"
                 f" and {SILENCE_FRAMES} frames of silence",
                 f"received   {len(recorded)} of {len(sent)}, lost {lost};"
+                f" {clear or 'none'} sent in clear;"
                 f" the server found {bad or 'no'} bad packets",
                 f"recording  {tracks[0].path if tracks else 'none'}: "
                 + (
@@ -161,7 +195,10 @@ def _judge(
         frames_received=len(recorded),
         lost=lost,
         identical=equal,
-        mode=mode,
+        mode=mouth.mode,
+        dave_version=mouth.dave_version,
+        privacy_codes=[mouth.privacy_code, ears.privacy_code],
+        frames_sent_clear=clear,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
         server=[msgspec.to_builtins(session) for session in sessions],
     )

@@ -109,9 +109,16 @@ def _libopus() -> Finding:
 
 
 def _dave() -> Finding:
-    found = _version_of("dave.py")
-    detail = "present" if found else "not installed"
-    return Finding("dave", True, found, f"{detail}; this version makes calls without DAVE only")
+    from ..dave import BACKENDS, load_backend
+    from ..errors import BackendUnavailable
+
+    (_, default), (_, other) = BACKENDS.values()
+    also = f"; {other} {_version_of(other)} too" if _version_of(other) else ""
+    try:
+        version = load_backend(default).max_version
+    except BackendUnavailable as error:
+        return Finding("dave", False, "", str(error), f"pip install {default}")
+    return Finding("dave", True, _version_of(default), f"{default}, protocol {version}{also}")
 
 
 def _package(name: str, distribution: str, purpose: str, extra: str) -> Finding:

@@ -20,6 +20,7 @@ __all__ = [
     "Insecure",
     "Json",
     "Mode",
+    "NoDave",
     "ServerId",
     "SessionId",
     "Token",
@@ -54,6 +55,11 @@ CaFile = Annotated[
     typer.Option("--ca-file", help="Trust the certificates in this PEM file, and no others."),
 ]
 Mode = Annotated[str, typer.Option(help="Transport encryption: aes, xchacha or any.")]
+
+NoDave = Annotated[
+    bool,
+    typer.Option("--no-dave", help="Offer no end-to-end encryption; Discord refuses that."),
+]
 
 _MODE_NAMES = {"any": None, "aes": MODES[0], "xchacha": MODES[1]}
 

@@ -19,6 +19,7 @@ from .options import (
     Insecure,
     Json,
     Mode,
+    NoDave,
     ServerId,
     SessionId,
     Token,
@@ -42,6 +43,7 @@ def play(
     session_id: SessionId,
     token: Token,
     insecure: Insecure = False,
+    no_dave: NoDave = False,
     mode: Mode = "any",
     ca_file: CaFile = None,
     bitrate: Annotated[
@@ -54,7 +56,7 @@ def play(
 ) -> None:
     """Play FILES into a voice call, one after the other, then leave."""
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
-    config = Config(modes=modes_of(mode))
+    config = Config(modes=modes_of(mode), dave=not no_dave)
     context = tls_context(ca_file)
     # Open all of them first: a typing mistake should not show after an hour of music.
     sources: list[tuple[Path, Source]] = [

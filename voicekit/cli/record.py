@@ -20,6 +20,7 @@ from .options import (
     Insecure,
     Json,
     Mode,
+    NoDave,
     ServerId,
     SessionId,
     Token,
@@ -47,6 +48,7 @@ def record(
         str, typer.Option("--format", help="ogg (Opus as it came, not re-encoded) or wav.")
     ] = "ogg",
     insecure: Insecure = False,
+    no_dave: NoDave = False,
     mode: Mode = "any",
     ca_file: CaFile = None,
     json: Json = False,
@@ -55,7 +57,7 @@ def record(
     if file_format not in ("ogg", "wav"):
         raise typer.BadParameter(f"{file_format!r} is not ogg or wav", param_hint="--format")
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
-    config = Config(modes=modes_of(mode), receive_only=True)
+    config = Config(modes=modes_of(mode), dave=not no_dave, receive_only=True)
     recorder = Recorder(directory, file_format)
     code = run(_record, info, config, tls_context(ca_file), recorder, seconds, Report(json))
     if code:

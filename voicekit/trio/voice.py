@@ -17,6 +17,7 @@ from ..events import (
     AudioFrame,
     AudioStopped,
     Closed,
+    DaveTransition,
     Event,
     NeedNewSession,
     SessionReady,
@@ -231,6 +232,16 @@ class Voice:
             self._raise_if_over()
             await self._changed.park()
 
+    async def wait_encrypted(self) -> None:
+        """Wait until what is sent is end-to-end encrypted. Raises what the call ended with.
+
+        Alone in a call, or with somebody who can not encrypt, that takes until it changes.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self.connection.is_encrypted:
+            self._raise_if_over()
+            await self._changed.park()
+
     async def aclose(self) -> None:
         """Leave the call, within a second even when cancelled. Idempotent."""
         await self._close()
@@ -345,7 +356,7 @@ class Voice:
                     frames.end(event)
             case NeedNewSession() | WaitingForUpdate():
                 self._stalled = event
-            case SessionReady() | SessionResumed():
+            case SessionReady() | SessionResumed() | DaveTransition():
                 pass
             case _:
                 return
