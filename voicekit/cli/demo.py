@@ -82,7 +82,7 @@ def demo(
 
 async def _demo(source: Tapped, name: str, out: Path, report: Report) -> bool:
     recorder = Recorder(out, "ogg")
-    server = VoiceServer(ServerConfig())
+    server = VoiceServer(ServerConfig(default_channel_id=CHANNEL))
     try:
         async with trio.open_nursery() as nursery:
             listening = await nursery.start(run_server, server)

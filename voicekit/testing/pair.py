@@ -18,6 +18,8 @@ call, a bounded number of outputs per call, no timer in the past, no timer that 
 from collections.abc import Callable, Iterable
 from random import Random
 
+from msgspec import structs
+
 from voicekit.config import Config
 from voicekit.connection import VoiceConnection
 from voicekit.link import Link
@@ -54,7 +56,9 @@ class Pair(Network):
     ``uplink``, ``downlink``  make the `Link` of the n-th client; perfect ones by default
     ``websocket_delay``  seconds a WebSocket message takes, one way
     ``make_connection``  called as `VoiceConnection` is, in its place
-    ``seed``             of everything random: two pairs with one seed do the same
+    ``dave``             end-to-end encrypt the call, with real MLS groups
+    ``seed``             of everything random: two pairs with one seed do the same, unless
+                         they encrypt: the randomness of the DAVE library is its own
     """
 
     def __init__(
@@ -67,13 +71,15 @@ class Pair(Network):
         downlink: Callable[[int], Link] = lambda number: Link(),
         websocket_delay: float = 0.0,
         make_connection: Callable[..., VoiceConnection] = VoiceConnection,
+        dave: bool = False,
         seed: int = 0,
         now: float = 0.0,
     ) -> None:
-        server = VoiceServer(
-            server_config if server_config is not None else ServerConfig(),
-            random=Random(f"{seed}/server"),
-        )
+        server_config = server_config if server_config is not None else ServerConfig()
+        if dave:
+            # Below gateway version 9 clients do not name the channel, the group's id.
+            server_config = structs.replace(server_config, default_channel_id=CHANNEL_ID)
+        server = VoiceServer(server_config, random=Random(f"{seed}/server"))
         server.set_udp_address(*SERVER_ADDRESS)
         server.host.endpoint = ENDPOINT
         self._make_connection = make_connection
