@@ -46,7 +46,7 @@ def build(directory: Path) -> Path:
     return library
 
 
-def run(library: Path, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+def run(library: Path, *arguments: str, timeout: float | None) -> subprocess.CompletedProcess[str]:
     """Run Python with ``arguments`` on a sanitized build; a finding is a non-zero exit code."""
     runtime = libasan()
     assert runtime is not None

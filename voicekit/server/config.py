@@ -140,6 +140,12 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("audio_level is 0 to 127")
         _ = self.network
 
+    def __repr__(self) -> str:
+        shown = msgspec.structs.asdict(self)
+        if self.token is not None:
+            shown["token"] = "<hidden>"
+        return f"ServerConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @property
     def network(self) -> Impairment:
         """The bad network as one value."""

@@ -78,10 +78,18 @@ class Network:
 
     def next_timeout(self) -> float | None:
         """Return when something happens next; None: never again by itself."""
-        times = [wakeup for _, wakeup in self._wakeups()]
+        times = [self.server.next_timeout()]
+        for client in self.clients:
+            times += (
+                client.connection.next_timeout(),
+                client.uplink.next_timeout(),
+                client.downlink.next_timeout(),
+            )
+        for wire in self._wires:
+            times += (wire.to_client.next_timeout(), wire.to_server.next_timeout())
         if self._actions:
             times.append(self._actions[0][0])
-        return min(times, default=None)
+        return min((time for time in times if time is not None), default=None)
 
     def failure(self, why: str) -> DriveFailed:
         """Return the exception that tells ``why`` and what happened last."""
@@ -99,18 +107,6 @@ class Network:
         )
 
     # -- one instant ------------------------------------------------------------------
-
-    def _wakeups(self) -> list[tuple[str, float]]:
-        """Everything that waits for a time, by name."""
-        wakeups: list[tuple[str, float | None]] = [("server", self.server.next_timeout())]
-        for client in self.clients:
-            wakeups.append((client.name, client.connection.next_timeout()))
-            wakeups.append((f"the uplink of {client.name}", client.uplink.next_timeout()))
-            wakeups.append((f"the downlink of {client.name}", client.downlink.next_timeout()))
-        for wire in self._wires:
-            wakeups.append(("a WebSocket to its client", wire.to_client.next_timeout()))
-            wakeups.append(("a WebSocket to the server", wire.to_server.next_timeout()))
-        return [(name, wakeup) for name, wakeup in wakeups if wakeup is not None]
 
     def _round(self) -> bool:
         """Do each thing that is due now once; False: nothing was."""

@@ -168,6 +168,9 @@ class _Shell(Engine):
             ping_interval=None,
             close_timeout=CLOSE_TIMEOUT,
             max_size=MAX_MESSAGE,
+            # We take each message as it comes. A queue that fills up makes the library pause
+            # its reading task, which then never learns that the socket was closed.
+            max_queue=None,
             logger=LOGGER,
         )
 
