@@ -322,6 +322,14 @@ def test_after_a_failure_the_old_key_serves_two_seconds_at_most(bench: Bench) ->
     assert bench.sent() == SILENCE_FRAME
 
 
+def test_after_a_failure_nobody_who_leaves_goes_on_to_hear_us(bench: Bench) -> None:
+    bench.member().commit(2, 7, b"bad")
+    bench.machine.user_left(13, bench.now)
+    assert bench.key() == b"1.7"
+    bench.machine.user_left(12, bench.now)
+    assert bench.sent() == SILENCE_FRAME
+
+
 def test_a_transition_before_the_failure_is_still_followed(bench: Bench) -> None:
     bench.member().commit(2, 7)
     bench.commit(3, 8, b"bad")

@@ -8,8 +8,8 @@ What goes out:
 
 The way back from ENCRYPTED to CLEAR is a new session or an announced downgrade, nothing
 else. When the group is made anew in a running call, the old key serves on for those who
-still have it, until an op 22 says that the others have left it, for two seconds at most;
-then silence. So a member whose removal made us begin anew does not go on to hear us.
+still have it: until one of them leaves, until an op 22 says that the others have another
+key, for two seconds at most; then silence. So nobody who was removed goes on to hear us.
 
 What comes in: frames with the marker are decrypted or refused, never taken for Opus. Clear
 ones pass in a version 0 call, in the ten seconds after an upgrade, and if they are silence.

@@ -80,6 +80,7 @@ class DaveMachine:
         self._oldest_epoch = FIRST_EPOCH  # that the group can be at where `_epoch` is unknown
         self._privacy_code: str | None = None
         self._members: tuple[int, ...] = ()
+        self._former_members: frozenset[int] = frozenset()  # of the group before
         self._transitions = Transitions()
         self._welcome: tuple[int, bytes] | None = None
         self._welcome_deadline = 0.0
@@ -201,8 +202,13 @@ class DaveMachine:
                 self._entered(transition_id, None, now)
 
     def user_left(self, user_id: int, now: float) -> None:
-        """Take an op 13. Their keys go with the commit that removes them."""
+        """Take an op 13. Their keys go with the commit that removes them.
+
+        If it is this commit that we could not follow, they must not go on to hear us.
+        """
         self._users.discard(user_id)
+        if user_id in self._former_members:
+            self._frames.drop_orphaned_key()
 
     def receive_json(self, op: int, data: object, now: float) -> None:
         """Take op 21, 22 or 24."""
@@ -237,6 +243,8 @@ class DaveMachine:
         self._group_version = version
         self._groups += 1
         self._oldest_epoch = FIRST_EPOCH
+        if self._members:
+            self._former_members = frozenset(self._members)
         self._frames.orphan_key(now)
         self._frames.expect_encryption()
         self._forget_group()
