@@ -14,6 +14,7 @@ with their time of arrival, and counts them as valid, or as bad under one reason
     opus            empty, or not an Opus packet
     sequence        not one more than the last
     timestamp       not the last plus its duration plus whole 20 ms frames
+    plaintext       in clear, no silence, and op 22 said to encrypt
     not_speaking    audio while the client had not announced it with a non-zero op 5
     keepalive       not a little-endian counter, one more than the last, and four zeros
 """
@@ -32,6 +33,15 @@ VERSION_MASK, VERSION_2 = 0xC0, 0x80
 PADDING_BIT, EXTENSION_BIT, CSRC_MASK = 0x20, 0x10, 0x0F
 #: Op 5 travels by TCP and audio by UDP: they may overtake each other by this much.
 GRACE = 0.5
+
+#: What an encrypted frame ends with, and its least: tag, nonce, size and marker.
+MARKER, LEAST_ENCRYPTED = b"\xfa\xfa", 12
+
+
+def encrypted(frame: bytes) -> bool:
+    """Whether a frame has the marker and a size before it that fits."""
+    return frame.endswith(MARKER) and LEAST_ENCRYPTED <= frame[-3] <= len(frame)
+
 
 # Frame size in samples at 48 kHz by the configuration number, RFC 6716 table 2.
 _SILK, _HYBRID, _CELT = (480, 960, 1920, 2880), (480, 960), (120, 240, 480, 960)
@@ -69,6 +79,10 @@ class Judge:
     bad: Counter[str] = field(default_factory=Counter)
     rtcp: int = 0
     keepalives: int = 0
+    e2ee: int = 0  # packets that are end-to-end encrypted, silence in clear, and others
+    silence: int = 0
+    clear: int = 0
+    encrypts_from: float = float("inf")
     _nonces: set[bytes] = field(default_factory=set)
     _last: Audio | None = None
     _keepalive: int | None = None
@@ -118,8 +132,16 @@ class Judge:
             self._count(reason)
             return None
         last, self._last = self._last, packet
+        if encrypted(packet.opus):
+            self.e2ee += 1
+        elif packet.opus == SILENCE:
+            self.silence += 1
+        else:
+            self.clear += 1
+            if now > self.encrypts_from + GRACE:
+                reason = "plaintext"
         if last is not None:
-            reason = self._follows(last, packet)
+            reason = reason or self._follows(last, packet)
         if reason or packet.opus == SILENCE or self._speaking or now <= self._speaking_until:
             self._count(reason)
         else:
@@ -134,6 +156,9 @@ class Judge:
             "packets_valid": self.valid,
             "packets_bad": {reason: count for reason, count in bad.items() if count},
             "rtcp": self.rtcp,
+            "frames_e2ee": self.e2ee,
+            "frames_clear": self.clear,
+            "frames_silence": self.silence,
             "keepalives": self.keepalives,
         }
 
@@ -172,7 +197,7 @@ class Judge:
             if not 0 < padding <= len(payload):
                 return None, "padding"
             payload = payload[:-padding]
-        if not opus_duration(payload):
+        if not encrypted(payload) and not opus_duration(payload):
             return None, "opus"
         return Audio(sequence, timestamp, payload), None
 
@@ -192,6 +217,12 @@ class Judge:
     def _follows(last: Audio, packet: Audio) -> str | None:
         if packet.sequence != last.sequence + 1 & 0xFFFF:
             return "sequence"
+        if encrypted(last.opus):  # nobody knows how long it is
+            return (
+                None
+                if 0 < packet.timestamp - last.timestamp & 0xFFFF_FFFF < 1 << 31
+                else "timestamp"
+            )
         pause = packet.timestamp - last.timestamp - opus_duration(last.opus) & 0xFFFF_FFFF
         # The clock runs on over pauses in whole frames; half of its range would be backwards.
         return "timestamp" if pause % FRAME or pause >= 1 << 31 else None

@@ -7,17 +7,23 @@ IDENTIFY, SELECT_PROTOCOL, READY, HEARTBEAT, SESSION_DESCRIPTION = 0, 1, 2, 3, 4
 SPEAKING, HEARTBEAT_ACK, RESUME, HELLO, RESUMED = 5, 6, 7, 8, 9
 CLIENTS_CONNECT, CLIENT_DISCONNECT, CLIENT_FLAGS, CLIENT_PLATFORM = 11, 13, 18, 20
 
-#: Taken and not answered: undocumented opcodes, and those of end-to-end encryption.
-IGNORED = {12, 14, 15, 16, 23, 31, 32}
-#: Sent with a sequence number and kept for a resume.
+PREPARE_TRANSITION, EXECUTE_TRANSITION, TRANSITION_READY, PREPARE_EPOCH = 21, 22, 23, 24
+#: These six travel in binary messages.
+EXTERNAL_SENDER, KEY_PACKAGE, PROPOSALS, COMMIT_WELCOME, ANNOUNCE_COMMIT, WELCOME = range(25, 31)
+INVALID_COMMIT = 31
+
+#: Taken and not answered: undocumented opcodes.
+IGNORED = {12, 14, 15, 16, 32}
+#: Sent with a sequence number and kept for a resume, as all binary messages are.
 NUMBERED = {SPEAKING, CLIENTS_CONNECT, CLIENT_DISCONNECT, CLIENT_FLAGS, CLIENT_PLATFORM}
+NUMBERED |= {PREPARE_TRANSITION, EXECUTE_TRANSITION, PREPARE_EPOCH}
 #: The gateway versions that brought buffered resume, and channel ids in op 0 and 7.
 BUFFERED, CHANNELS = 8, 9
 VERSIONS = range(4, 10)
 
 BAD_OPCODE, BAD_PAYLOAD, NOT_AUTHENTICATED, WRONG_TOKEN = 4001, 4002, 4003, 4004
 ALREADY_AUTHENTICATED, SESSION_INVALID, SESSION_TIMEOUT = 4005, 4006, 4009
-BAD_PROTOCOL, BAD_MODE, BAD_REQUEST = 4012, 4016, 4020
+BAD_PROTOCOL, BAD_MODE, DAVE_REQUIRED, BAD_REQUEST = 4012, 4016, 4017, 4020
 #: A client that closes with one of these has left.
 LEAVING = {1000, 1001}
 #: A session outlives these when the server closes with them, or the socket is lost.

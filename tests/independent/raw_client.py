@@ -96,9 +96,17 @@ class RawClient:
             self.tcp.close()
             raise WebSocketClosed(int.from_bytes(payload[:2], "big"))
         assert opcode == rfc6455.TEXT
+        return self._decode(payload)
+
+    def _decode(self, payload: bytes) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(payload)
         self.seq = message.get("seq", self.seq)
         return message
+
+    @property
+    def buffered(self) -> bool:
+        """Whether something was read from the socket that was not received yet."""
+        return bool(self._stream)
 
     def expect(self, *ops: int) -> list[dict[str, Any]]:
         """Receive exactly these, in this order."""
@@ -164,7 +172,7 @@ class RawClient:
         self.send(1, {"protocol": "udp", "data": {"address": host, "port": port, "mode": mode}})
         description = self.wait_for(4)
         assert description["d"]["mode"] == mode
-        assert description["d"]["dave_protocol_version"] == 0
+        self.dave_version: int = description["d"]["dave_protocol_version"]
         self.cipher = Cipher(mode, bytes(description["d"]["secret_key"]))
 
     def join(self, mode: str, others: int = 0) -> None:

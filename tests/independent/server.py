@@ -2,8 +2,9 @@
 
 On asyncio, struct, hashlib, json and `cryptography`; nothing of voicekit, so that no
 misunderstanding can sit on both sides of a test. Gateway versions 4 to 9, both transport
-modes, discovery, forwarding, buffered resume, and a judge of every client (judge.py).
-End-to-end encryption is not spoken: the DAVE version is 0.
+modes, discovery, forwarding, buffered resume, a judge of every client (judge.py), and the delivery
+service of end-to-end encryption (delivery.py, mls.py) where the channel is known: gateway
+version 9 names it, or ``--channel-id`` does.
 
     python tests/independent/server.py [--tls] [--fault close:4015@2] ...
 
@@ -20,20 +21,19 @@ import signal
 import ssl
 import struct
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import messages as gateway
 from certificates import write_certificates
-from ciphers import AES, XCHACHA
+from delivery import Delivery
 from judge import HEADER, PAYLOAD_TYPE, Audio, Judge
 from messages import Refused
+from options import OFFERS, Fault, parse_options
 from rfc6455 import Closed, WebSocket, accept
 from session import Address, Session
-
-OFFERS = {"aes": [AES], "xchacha": [XCHACHA], "any": [AES, XCHACHA]}
 
 DISCOVERY = struct.Struct(">HHI64sH")
 DISCOVERY_REQUEST, DISCOVERY_REPLY, DISCOVERY_LENGTH = 1, 2, 70
@@ -52,29 +52,6 @@ DRAIN_TIME = 0.1
 MISSED_HEARTBEATS = 3
 
 
-@dataclass
-class Fault:
-    """What to do to a user, once, some seconds after the first session description."""
-
-    kind: str  # "close", "drop" or "stop-acks"
-    code: int
-    after: float
-    user_id: int | None  # None: every user
-
-    @classmethod
-    def parse(cls, text: str) -> "Fault":
-        """Parse ``close:CODE@SECONDS``, ``drop@SECONDS`` or ``stop-acks@SECONDS``.
-
-        ``,user=ID`` before the ``@`` strikes that user only.
-        """
-        what, _, after = text.partition("@")
-        what, _, user = what.partition(",user=")
-        kind, _, code = what.partition(":")
-        if kind not in ("close", "drop", "stop-acks") or (kind == "close") != bool(code):
-            raise ValueError(text)
-        return cls(kind, int(code or 0), float(after), int(user) if user else None)
-
-
 class VoiceServer(asyncio.DatagramProtocol):
     """The calls of all guilds; a guild's clients hear each other."""
 
@@ -85,6 +62,7 @@ class VoiceServer(asyncio.DatagramProtocol):
         self.addresses: dict[Address, Session] = {}
         self.ended: list[Session] = []
         self.faulted: set[int] = set()
+        self.calls: dict[int, Delivery] = {}  # by guild, where DAVE is spoken
         self.connections: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
 
     # -- WebSocket -----------------------------------------------------------
@@ -119,7 +97,8 @@ class VoiceServer(asyncio.DatagramProtocol):
                 limit = MISSED_HEARTBEATS * heartbeat / 1000
                 message = await _receive(link, limit if session else AUTHENTICATION_TIMEOUT)
                 if isinstance(message, bytes):
-                    continue  # key packages and commits: nothing to do at DAVE version 0
+                    self._handle_binary(session, message)
+                    continue
                 op, data = gateway.decode(message)
                 if session is None:
                     session = self._authenticate(link, version, op, data)
@@ -166,6 +145,11 @@ class VoiceServer(asyncio.DatagramProtocol):
         expected = self.options.token
         if expected is not None and not hmac.compare_digest(expected.encode(), token.encode()):
             raise Refused(gateway.WRONG_TOKEN, "Authentication failed.")
+        speaks_dave = version >= gateway.BUFFERED and bool(data.get("max_dave_protocol_version"))
+        if self.options.dave == "required" and not speaks_dave:
+            raise Refused(gateway.DAVE_REQUIRED, "E2EE/DAVE protocol required.")
+        if self.options.dave != "off":
+            self._found_call(server_id, data)
         for old in self._members(server_id):
             if old.user_id == user_id:
                 if old.link is not None:
@@ -176,14 +160,18 @@ class VoiceServer(asyncio.DatagramProtocol):
         while ssrc in self.sessions:
             ssrc = secrets.randbelow(1 << 32)
         session = Session(user_id, server_id, session_id, token, version, ssrc, Judge(ssrc), link)
+        session.speaks_dave = speaks_dave
         self.sessions[ssrc] = session
         host, port = self.udp_address
         ready = {"ssrc": ssrc, "ip": host, "port": port, "modes": self.modes}
         # The heartbeat interval of Ready is wrong, as the real one's is.
         session.send(gateway.READY, {**ready, "heartbeat_interval": 1})
-        _introduce(session, others)
+        call = self.calls.get(server_id)
+        session.unaware = set(call.gone()) if call else set()
+        _introduce(session, [other.user_id for other in others], session.unaware - {user_id})
         for other in others:
-            _introduce(other, [session])
+            other.unaware.discard(user_id)
+            _introduce(other, [user_id])
         return session
 
     def _resume(self, link: WebSocket, version: int, data: Any) -> Session:
@@ -212,10 +200,58 @@ class VoiceServer(asyncio.DatagramProtocol):
             self._select_protocol(session, data)
         elif op == gateway.SPEAKING:
             self._speaking(session, data)
+        elif op in (gateway.TRANSITION_READY, gateway.INVALID_COMMIT):
+            self._handle_dave(session, op, gateway.integer(data, "transition_id"))
         elif op in (gateway.IDENTIFY, gateway.RESUME):
             raise Refused(gateway.ALREADY_AUTHENTICATED, "Already authenticated.")
         elif op not in gateway.IGNORED:
             raise Refused(gateway.BAD_OPCODE, "Unknown opcode.")
+
+    def _handle_binary(self, session: Session | None, message: bytes) -> None:
+        if session is None:
+            raise Refused(gateway.NOT_AUTHENTICATED, "Not authenticated.")
+        if not message or message[0] not in (gateway.KEY_PACKAGE, gateway.COMMIT_WELCOME):
+            raise Refused(gateway.BAD_OPCODE, "Unknown opcode.")
+        self._handle_dave(session, message[0], message[1:])
+
+    def _handle_dave(self, session: Session, op: int, payload: Any) -> None:
+        call = self.calls.get(session.server_id)
+        if call is None or session.cipher is None or not session.speaks_dave:
+            return
+        if op == gateway.TRANSITION_READY:
+            call.ready(session.user_id, payload)
+        elif op == gateway.INVALID_COMMIT:
+            call.invalid(session.user_id)
+        elif op == gateway.KEY_PACKAGE:
+            call.key_package(session.user_id, payload)
+        else:
+            call.commit(session.user_id, payload)
+        self._say_goodbyes(session.server_id, call)
+
+    def _found_call(self, server_id: int, data: Any) -> None:
+        """Make the delivery service of a guild's call, if it is known which channel it is in."""
+        if "channel_id" in data:
+            channel_id = gateway.snowflake(data, "channel_id")
+        else:
+            channel_id = self.options.channel_id
+        if channel_id is not None and not self._members(server_id):
+            self.calls[server_id] = Delivery(
+                channel_id,
+                lambda user_id, op, payload: self._deliver(server_id, user_id, op, payload),
+                asyncio.get_running_loop().call_later,
+            )
+
+    def _deliver(self, server_id: int, user_id: int, op: int, payload: Any) -> None:
+        for session in self._members(server_id):
+            if session.user_id == user_id:
+                session.take_dave(op, payload, asyncio.get_running_loop().time())
+
+    def _say_goodbyes(self, server_id: int, call: Delivery) -> None:
+        """Op 13 of those who left, once a welcome can not name them any more."""
+        for session in self._members(server_id):
+            for user_id in {user for user in session.unaware if not call.in_group(user)}:
+                session.unaware.discard(user_id)
+                session.send(gateway.CLIENT_DISCONNECT, {"user_id": str(user_id)})
 
     def _select_protocol(self, session: Session, data: Any) -> None:
         if gateway.text(data, "protocol") != "udp":
@@ -229,8 +265,13 @@ class VoiceServer(asyncio.DatagramProtocol):
             session.judge.bad["address"] += 1
         key = secrets.token_bytes(32)
         session.describe(mode, key)
-        description = {"mode": mode, "secret_key": list(key), "dave_protocol_version": 0}
-        session.send(gateway.SESSION_DESCRIPTION, {**description, "audio_codec": "opus"})
+        call = self.calls.get(session.server_id)
+        session.dave_version = call.version_with(session.speaks_dave) if call else 0
+        description = {"mode": mode, "secret_key": list(key), "audio_codec": "opus"}
+        description["dave_protocol_version"] = session.dave_version
+        session.send(gateway.SESSION_DESCRIPTION, description)
+        if call:
+            call.join(session.user_id, session.speaks_dave)
         for other in self._others(session):
             if other.speaking is not None:
                 session.send(gateway.SPEAKING, other.speaking)
@@ -261,8 +302,18 @@ class VoiceServer(asyncio.DatagramProtocol):
             session.expiry.cancel()
         if session.address is not None:
             self.addresses.pop(session.address, None)
-        for other in self._members(session.server_id):
-            other.send(gateway.CLIENT_DISCONNECT, {"user_id": str(session.user_id)})
+        call, others = self.calls.get(session.server_id), self._members(session.server_id)
+        if call and not others:
+            del self.calls[session.server_id]
+        elif call:
+            call.leave(session.user_id)
+        for other in others:
+            if call and call.in_group(session.user_id) and not call.follows(other.user_id):
+                other.unaware.add(session.user_id)  # its welcome may name who left
+            else:
+                other.send(gateway.CLIENT_DISCONNECT, {"user_id": str(session.user_id)})
+        if call:
+            self._say_goodbyes(session.server_id, call)
 
     def _members(self, server_id: int) -> list[Session]:
         return [session for session in self.sessions.values() if session.server_id == server_id]
@@ -352,12 +403,15 @@ def _credentials(version: int, data: Any) -> tuple[int, str, str]:
     return gateway.snowflake(data, "server_id"), session_id, token
 
 
-def _introduce(session: Session, newcomers: list[Session]) -> None:
-    """Send op 11, and the op 18 and 20 that follow it; nothing where there is nobody."""
-    user_ids = [str(newcomer.user_id) for newcomer in newcomers]
+def _introduce(session: Session, newcomers: list[int], gone: Collection[int] = ()) -> None:
+    """Send op 11, and the op 18 and 20 that follow it; nothing where there is nobody.
+
+    ``gone`` are those who left but may turn up in a welcome.
+    """
+    user_ids = [str(user_id) for user_id in (*newcomers, *gone)]
     if user_ids:
         session.send(gateway.CLIENTS_CONNECT, {"user_ids": user_ids})
-    for user_id in user_ids:
+    for user_id in map(str, newcomers):
         session.send(gateway.CLIENT_FLAGS, {"user_id": user_id, "flags": 0})
         session.send(gateway.CLIENT_PLATFORM, {"user_id": user_id, "platform": 0})
 
@@ -409,30 +463,10 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
 
 
 def main() -> None:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(description="A plain voice server for tests.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--ws-port", type=int, default=0)
-    parser.add_argument("--udp-port", type=int, default=0)
-    parser.add_argument("--mode", choices=OFFERS, default="any")
-    parser.add_argument("--token", help="the only token accepted (default: any)")
-    parser.add_argument("--tls", action="store_true", help="wss://, with a certificate made now")
-    parser.add_argument("--tls-cert", metavar="FILE")
-    parser.add_argument("--tls-key", metavar="FILE")
-    parser.add_argument("--heartbeat", type=float, default=13750.0, metavar="MILLISECONDS")
-    parser.add_argument("--resume-window", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument("--decorate", action="store_true", help="forward with extension, padding")
-    parser.add_argument(
-        "--fault",
-        type=Fault.parse,
-        action="append",
-        default=[],
-        metavar="close:CODE@SECONDS | drop@SECONDS | stop-acks@SECONDS",
-        help="once per user, counted from the first session description",
-    )
-    parser.add_argument("--json", action="store_true", help="accepted: the output is always JSON")
+    """Read the command line and run."""
+    options = parse_options()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(parser.parse_args(), Path(folder)))
+        asyncio.run(run(options, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ from typing import Any
 
 from ciphers import Cipher
 from judge import Judge
-from messages import BUFFERED, NUMBERED, encode
+from messages import (
+    ANNOUNCE_COMMIT,
+    BUFFERED,
+    EXECUTE_TRANSITION,
+    NUMBERED,
+    PREPARE_TRANSITION,
+    WELCOME,
+    encode,
+)
 from rfc6455 import WebSocket
 
 Address = tuple[str, int]
@@ -34,7 +42,11 @@ class Session:
     address: Address | None = None  # where discovery saw it
     speaking: dict[str, Any] | None = None  # the last op 5, as others get it
     seq: int = 0
-    sent: deque[tuple[int, str]] = field(default_factory=deque)
+    sent: deque[tuple[int, str | bytes]] = field(default_factory=deque)
+    speaks_dave: bool = False
+    dave_version: int = 0  # of the call
+    announced: dict[int, int] = field(default_factory=dict)  # versions, by transition id
+    unaware: set[int] = field(default_factory=set)  # who left without its being told yet
     expiry: asyncio.TimerHandle | None = None
     muted: bool = False
     over: bool = False  # left, or put out: not to be resumed
@@ -48,17 +60,37 @@ class Session:
         """Begin anew with a fresh key."""
         self.mode, self.cipher, self.nonce = mode, Cipher(mode, key), FIRST_NONCE
         self.judge.new_key()
+        self.judge.encrypts_from = float("inf")  # group keys are made anew as well
+        self.announced.clear()
 
     def send(self, op: int, data: object) -> None:
         """Send a message; one with a number waits in the buffer while the socket is lost."""
-        if op in NUMBERED and self.version >= BUFFERED:
+        message: str | bytes
+        if isinstance(data, bytes) or (op in NUMBERED and self.version >= BUFFERED):
             self.seq = self.seq + 1 & 0xFFFF
-            message = encode(op, data, self.seq)
+            if isinstance(data, bytes):
+                message = self.seq.to_bytes(2, "big") + bytes((op,)) + data
+            else:
+                message = encode(op, data, self.seq)
             self.sent.append((self.seq, message))
         else:
             message = encode(op, data)
         if self.link is not None:
             self.link.send(message)
+
+    def take_dave(self, op: int, payload: Any, now: float) -> None:
+        """Send what the delivery service says; note what it means for frames."""
+        if op in (ANNOUNCE_COMMIT, WELCOME):
+            self.announced[int.from_bytes(payload[:2], "big")] = 1
+        elif op == PREPARE_TRANSITION and payload["transition_id"]:
+            self.announced[payload["transition_id"]] = payload["protocol_version"]
+        elif op == PREPARE_TRANSITION:
+            self.judge.encrypts_from = float("inf")  # alone
+        elif op == EXECUTE_TRANSITION:
+            self.dave_version = self.announced.pop(payload["transition_id"], self.dave_version)
+            begun = min(self.judge.encrypts_from, now)
+            self.judge.encrypts_from = begun if self.dave_version else float("inf")
+        self.send(op, payload)
 
     def acknowledge(self, seq_ack: int) -> None:
         """Forget what the client has; a number that is not in the buffer says nothing."""
@@ -91,7 +123,7 @@ class Session:
             "ssrc": self.ssrc,
             "version": self.version,
             "mode": self.mode,
-            "dave_version": 0,
+            "dave_version": self.dave_version,
             **self.judge.totals(),
             "forwarded_from": self.forwarded_from,
             "forwarded_to": self.forwarded_to,

@@ -17,7 +17,18 @@ from .process import ServerProcess
 from .raw_client import FRAME, RawClient, WebSocketClosed
 
 HERE = Path(__file__).parent
-MODULES = ("certificates", "ciphers", "judge", "messages", "rfc6455", "server", "session")
+MODULES = (
+    "certificates",
+    "ciphers",
+    "delivery",
+    "judge",
+    "messages",
+    "mls",
+    "options",
+    "rfc6455",
+    "server",
+    "session",
+)
 ALICE, BOB, CAROL = 1001, 1002, 1003
 
 

@@ -128,7 +128,7 @@ def test_who_is_left_alone_may_speak_in_clear(
 
 
 def test_recovery_is_no_excuse(world: DaveWorld, pair: tuple[DavePeer, DavePeer]) -> None:
-    first, second = pair
+    _, second = pair
     second.speak()
     second.hold()
     second.begin()

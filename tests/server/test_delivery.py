@@ -61,7 +61,7 @@ def joined(channel_id: int = CHANNEL) -> tuple[Delivery, Client, Client, bytes]:
 
 
 def test_the_first_valid_commit_wins_and_a_second_is_late() -> None:
-    delivery, first, second, commit = joined()
+    delivery, first, _, commit = joined()
     assert first.say(28, commit) is None
     assert delivery.epoch == 1
     assert first.say(28, commit) == "old_epoch"
@@ -240,7 +240,7 @@ def test_newcomers_take_the_leftmost_blank_leaf() -> None:
     leaves.add(6)
     leaves.add(7)
     assert (leaves.index(6), leaves.index(7)) == (2, 4)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="2"):
         leaves.index(2)
 
 
