@@ -1,6 +1,8 @@
 """What the server does not put up with, and that it shuts down in order."""
 
 import json
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -197,3 +199,37 @@ def test_secrets_stay_out_of_reprs() -> None:
     for secret in ("hush-token", "hush-session", placement.token, placement.session_id):
         assert secret not in text
     assert peer.cipher is not None
+
+
+# -- without the package that encryption needs --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dave", "outcome"), [("off", "runs"), ("on", "pip install 'voicekit[server]'")]
+)
+def test_only_a_server_with_encryption_needs_cryptography(dave: str, outcome: str) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['cryptography'] = None\n"
+        "from voicekit.errors import BackendUnavailable\n"
+        "from voicekit.server import ServerConfig, VoiceServer\n"
+        "try:\n"
+        f"    VoiceServer(ServerConfig(dave={dave!r}))\n"
+        "    print('runs')\n"
+        "except BackendUnavailable as error:\n"
+        "    print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert outcome in run.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dave": "maybe"}, {"first_transition_id": -1}, {"first_transition_id": 65536},
+     {"max_group": 0}],
+)  # fmt: skip
+def test_settings_of_encryption_that_can_not_work_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ServerConfig(**wrong)  # type: ignore[arg-type]

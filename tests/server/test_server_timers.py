@@ -97,3 +97,16 @@ def test_the_wrap_changes_nothing(length: int, sent: int, behind: int) -> None:
     else:
         assert missed is not None
         assert len(missed) == behind
+
+
+def test_large_messages_leave_room_for_few() -> None:
+    buffer = ReplayBuffer(100, size=1000)
+    for number in range(1, 31):
+        buffer.add(lambda n: bytes(100))
+        assert len(buffer.kept) == min(number, 10)
+    assert buffer.since(20) == [bytes(100)] * 10
+    assert buffer.since(19) is None
+    buffer.add(lambda n: bytes(2000))
+    assert buffer.kept == []
+    buffer.add(lambda n: "text")
+    assert buffer.since(31) == ["text"]

@@ -14,11 +14,20 @@ __all__ = ["ReplayBuffer"]
 NONE_SEEN = -1
 
 
-class ReplayBuffer:
-    """The last ``length`` numbered messages of one session, as they were sent."""
+#: Most of what is kept in all: proposals and commits of large groups have some 30 KB.
+MAX_SIZE = 4 << 20
 
-    def __init__(self, length: int) -> None:
-        self._messages: deque[str | bytes] = deque(maxlen=length)
+
+class ReplayBuffer:
+    """The last ``length`` numbered messages of one session, as they were sent.
+
+    Fewer, if they have more than ``size`` characters and bytes together.
+    """
+
+    def __init__(self, length: int, size: int = MAX_SIZE) -> None:
+        self._messages: deque[str | bytes] = deque()
+        self._length = length
+        self._room = size
         self._count = 0
 
     @property
@@ -36,6 +45,9 @@ class ReplayBuffer:
         self._count += 1
         message = encode(self.last)
         self._messages.append(message)
+        self._room -= len(message)
+        while self._room < 0 or len(self._messages) > self._length:
+            self._room += len(self._messages.popleft())
         return message
 
     def since(self, seq_ack: int) -> list[str | bytes] | None:
