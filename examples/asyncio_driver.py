@@ -95,11 +95,12 @@ class Voice:
 
     async def play(self, packets: Iterable[bytes]) -> None:
         """Send Opus packets of 20 ms, one every 20 ms, and the silence that ends them."""
+        await self._until(self._is_heard)
         due = self._loop.time()
         for opus in packets:
             await asyncio.sleep(due - self._loop.time())
             if not self.connection.is_ready:  # a session is being made anew: wait, lose nothing
-                await self._until(lambda: self.connection.is_ready)
+                await self._until(self._is_heard)
                 due = self._loop.time()
             self.call(self.connection.send_audio, opus)
             late = self._loop.time() - due
@@ -229,6 +230,9 @@ class Voice:
             if self.closed is not None:
                 raise self.closed.error or ConnectionError(self.closed.why)
             await self._happened.wait()
+
+    def _is_heard(self) -> bool:
+        return self.connection.is_ready and not self.connection.awaits_group
 
     async def _stop_audio(self) -> None:
         stops = self._audio_stops

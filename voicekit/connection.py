@@ -29,6 +29,8 @@ from .errors import LocalProtocolError, ModeUnavailable
 from .events import (
     AudioStopped,
     Closed,
+    DaveFailed,
+    DaveTransition,
     Event,
     PacketDropped,
     ProtocolViolation,
@@ -69,6 +71,7 @@ class VoiceConnection:
         self._dave = dave if dave is not None else _make_dave(self._config, dave_identity)
         self._dave_generation = self._dave.generation
         self._dave_violations = 0
+        self._dave_begun = False  # this session has had its first transition
         self._gateway = Gateway(
             info,
             config=self._config,
@@ -147,6 +150,16 @@ class VoiceConnection:
     def is_encrypted(self) -> bool:
         """Whether what is sent now is end-to-end encrypted."""
         return self._dave.version > 0
+
+    @property
+    def awaits_group(self) -> bool:
+        """Whether audio had better wait: others are here, and their MLS group takes us in soon.
+
+        What is sent before goes out in clear, and those who are encrypted refuse it.
+        """
+        described = self._described
+        agreed = described is not None and described.dave_version > 0
+        return agreed and not self._dave_begun and bool(self._gateway.users)
 
     @property
     def dave_epoch(self) -> int | None:
@@ -405,6 +418,7 @@ class VoiceConnection:
             spoke = self._drain_gateway(now)
         while (dave_event := self._dave.poll_event()) is not None:
             self._dave_violations += isinstance(dave_event, ProtocolViolation)
+            self._dave_begun |= isinstance(dave_event, DaveTransition | DaveFailed)
             self._put(dave_event)
         if self._dave_generation != self._dave.generation:
             self._dave_generation = self._dave.generation
@@ -500,6 +514,7 @@ class VoiceConnection:
         self._described = described
         self._rtp.set_key(described.mode, described.secret_key)
         if not renewed:
+            self._dave_begun = False
             self._dave.session_described(
                 described.dave_version, self._channel_id, self._info.user_id, now
             )

@@ -107,10 +107,6 @@ def test_the_help_of_every_command_names_its_flags() -> None:
         assert flag in result.stdout
 
 
-def test_a_flag_of_a_later_version_is_absent() -> None:
-    assert "--no-dave" not in run("play", "--help").stdout
-
-
 def test_interrupting_the_server_prints_its_statistics() -> None:
     process = start("serve", "--json")
     try:

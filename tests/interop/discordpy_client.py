@@ -11,16 +11,22 @@ import hashlib
 import json
 import logging
 import sys
+from collections import Counter, defaultdict
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import davey
 import discord
 import nacl.secret
 from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient
+from discord.voice_state import VoiceConnectionState
 
 RTP_HEADER, NONCE_SIZE = 12, 4
+SPEAKING = 5
+SILENCE = b"\xf8\xff\xfe"
+MARKER = b"\xfa\xfa"  # what an end-to-end encrypted frame ends with
 
 
 class Frames(discord.AudioSource):
@@ -96,27 +102,85 @@ class Channel:
         return self.guild.id, "guild_id"
 
 
-class Ears:
-    """Opens the audio that arrives, as a receiving extension of discord.py would."""
+class VoiceClient(discord.VoiceClient):
+    """discord.py's, with a note of who sends under which SSRC, and of each privacy code."""
 
-    def __init__(self, voice: discord.VoiceClient) -> None:
+    def __init__(self, client: Any, channel: Any) -> None:
+        self.users: dict[int, int] = {}
+        self.privacy_codes: list[str] = []
+        super().__init__(client, channel)
+
+    def create_connection_state(self) -> VoiceConnectionState:
+        return VoiceConnectionState(self, hook=self._hook)
+
+    async def _hook(self, _: object, message: dict[str, Any]) -> None:
+        if message["op"] == SPEAKING:
+            self.users[message["d"]["ssrc"]] = int(message["d"]["user_id"])
+        self.note_privacy_code()
+
+    def note_privacy_code(self) -> None:
+        code = self.voice_privacy_code
+        if code and self.privacy_codes[-1:] != [code]:
+            self.privacy_codes.append(code)
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self._connection.can_encrypt and not self._connection.dave_pending_transitions
+
+
+class Ears:
+    """Opens the audio that arrives, as a receiving extension of discord.py would.
+
+    It is called in the thread of discord.py's socket reader, and goes on in the loop's:
+    there the group changes, too.
+    """
+
+    def __init__(self, voice: VoiceClient, loop: asyncio.AbstractEventLoop) -> None:
         self._voice = voice
-        self.heard = 0
-        self.undecryptable = 0
-        self.digest = hashlib.sha256()
+        self._loop = loop
+        # By SSRC: the first packet may come before the news of who sends it.
+        self.heard: Counter[int] = Counter()
+        self.heard_clear: Counter[int] = Counter()
+        self.undecryptable: Counter[int] = Counter()
+        self.digests: dict[int, Any] = defaultdict(hashlib.sha256)
 
     def __call__(self, data: bytes) -> None:
-        if data[1] & 0x7F != 120:
-            return
+        if data[1] & 0x7F == 120:
+            self._loop.call_soon_threadsafe(self._open, data)
+
+    def _open(self, data: bytes) -> None:
+        ssrc = int.from_bytes(data[8:12], "big")
         box = nacl.secret.Aead(bytes(self._voice.secret_key))
         nonce = data[-NONCE_SIZE:] + bytes(24 - NONCE_SIZE)
+        dave = self._voice._connection.dave_session
         try:
-            opus = box.decrypt(data[RTP_HEADER:-NONCE_SIZE], data[:RTP_HEADER], nonce)
-        except nacl.exceptions.CryptoError:
-            self.undecryptable += 1
+            frame = box.decrypt(data[RTP_HEADER:-NONCE_SIZE], data[:RTP_HEADER], nonce)
+            encrypted = frame.endswith(MARKER)
+            if encrypted and dave is not None:
+                user = self._voice.users.get(ssrc, 0)
+                frame = dave.decrypt(user, davey.MediaType.audio, frame)
+        except (nacl.exceptions.CryptoError, ValueError):
+            self.undecryptable[ssrc] += 1
             return
-        self.heard += 1
-        self.digest.update(opus)
+        if frame == SILENCE:
+            return
+        self.heard[ssrc] += 1
+        self.heard_clear[ssrc] += not encrypted
+        self.digests[ssrc].update(frame)
+
+    def by_user(self) -> dict[str, dict[int, Any]]:
+        hashes = {ssrc: digest.hexdigest() for ssrc, digest in self.digests.items()}
+        found = {
+            "heard": self.heard,
+            "heard_clear": +self.heard_clear,  # without those of none
+            "undecryptable": self.undecryptable,
+            "heard_sha256": hashes,
+        }
+        users = self._voice.users
+        return {
+            name: {users.get(ssrc, 0): value for ssrc, value in values.items()}
+            for name, values in found.items()
+        }
 
 
 async def main(task: dict[str, Any]) -> dict[str, Any]:
@@ -134,11 +198,14 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
         )
         client: Any = SimpleNamespace(_connection=state, loop=loop)
         channel: Any = guild.get_channel(task["channel_id"])
-        voice = guild.voice_client = discord.VoiceClient(client, channel)
-        ears = Ears(voice)
+        voice = guild.voice_client = VoiceClient(client, channel)
+        ears = Ears(voice, loop)
         await voice.connect(reconnect=True, timeout=20)
+        print(json.dumps({"event": "connected"}), flush=True)
         if task["listen"]:
             voice._connection.add_socket_listener(ears)
+        while task["encrypted"] and not voice.is_encrypted:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         frames, done = Frames(task["frames"], task["size"]), asyncio.Event()
         errors: list[Exception | None] = []
 
@@ -154,6 +221,8 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
             voice.resume()
         await done.wait()
         await asyncio.sleep(task["linger"])
+        voice.note_privacy_code()
+        dave = voice._connection.dave_session
         result = {
             "discord.py": discord.__version__,
             "mode": voice.mode,
@@ -163,9 +232,10 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
             "sha256": frames.sent.hexdigest(),
             "joins": guild.joins,
             "latency": voice.latency,
-            "heard": ears.heard,
-            "undecryptable": ears.undecryptable,
-            "heard_sha256": ears.digest.hexdigest(),
+            "dave_version": voice._connection.dave_protocol_version,
+            "epoch": dave.epoch if dave else None,
+            "privacy_codes": voice.privacy_codes,
+            **ears.by_user(),
         }
         await voice.disconnect()
     return result

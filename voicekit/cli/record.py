@@ -73,6 +73,7 @@ async def _record(
     report: Report,
 ) -> int:
     interrupted = False
+    dave_version = 0
     try:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with connect(info, config=config, ssl_context=context) as voice:
@@ -94,11 +95,13 @@ async def _record(
                         nursery.start_soon(watch)
                         async for frame in voice.frames():
                             recorder.write(frame)
+                dave_version = voice.connection.dave_version
     finally:
         tracks = recorder.close()  # whatever happened, what came is kept
     report.event(
         "done",
         "\n".join(map(track_sentence, tracks)) or "nobody spoke",
+        dave_version=dave_version,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
     )
     return 130 if interrupted else 0

@@ -17,11 +17,13 @@ from ..events import (
     AudioFrame,
     AudioStopped,
     Closed,
+    DaveFailed,
     DaveTransition,
     Event,
     NeedNewSession,
     SessionReady,
     SessionResumed,
+    UserLeft,
     WaitingForUpdate,
 )
 from ..media import Frames, Player, open_source
@@ -41,6 +43,8 @@ __all__ = ["Voice", "connect"]
 LEAVE_TIMEOUT = 1.0
 #: Of which the end of a talk spurt: five frames of 20 ms, and time for a slow machine.
 SILENCE_TIMEOUT = 0.25
+#: How long `play` waits for the others' encryption: servers give each transition 2 s or so.
+GROUP_TIMEOUT = 5.0
 
 #: Twenty seconds of one speaker, or two of ten.
 FRAMES_KEPT = 1000
@@ -122,7 +126,8 @@ class Voice:
         """Play ``source``, a file or an open `voicekit.media.Source`, to its end.
 
         Returns after the five frames of silence. While a session is being made anew it
-        pauses, and loses nothing. ``progress`` is called with the seconds played so far.
+        pauses, and loses nothing; nor does it begin before the others' encryption takes us
+        in, for 5 s at most. ``progress`` is called with the seconds played so far.
         A source is read in a worker thread, at most a second ahead; a file is closed at
         the end, a `Source` that you opened is yours to close.
 
@@ -304,14 +309,14 @@ class Voice:
         ahead = ReadAhead(source)
         async with beside(ahead.run):
             try:
-                await self.wait_ready()
+                await self._wait_to_be_heard()
                 await ahead.wait()
                 player = Player(ahead, start=trio.current_time())
                 while (due := player.next_timeout()) is not None:
                     await ahead.wait()
                     await trio.sleep_until(due)
                     if not self.connection.is_ready:
-                        await self.wait_ready()
+                        await self._wait_to_be_heard()
                         due = trio.current_time()  # a pause is no lateness
                     self._raise_if_over()
                     frame = player.handle_timeout(trio.current_time())
@@ -328,6 +333,13 @@ class Voice:
             self._raise_if_over()
             if ahead.error is not None:
                 raise ahead.error
+
+    async def _wait_to_be_heard(self) -> None:
+        await self.wait_ready()
+        with trio.move_on_after(GROUP_TIMEOUT):
+            while self.connection.awaits_group:
+                self._raise_if_over()
+                await self._changed.park()
 
     @property
     def _can_speak(self) -> bool:
@@ -356,7 +368,7 @@ class Voice:
                     frames.end(event)
             case NeedNewSession() | WaitingForUpdate():
                 self._stalled = event
-            case SessionReady() | SessionResumed() | DaveTransition():
+            case SessionReady() | SessionResumed() | UserLeft() | DaveTransition() | DaveFailed():
                 pass
             case _:
                 return
