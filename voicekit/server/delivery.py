@@ -334,11 +334,11 @@ class Delivery:
         checks: tuple[tuple[Callable[[], bool], str], ...] = (
             (lambda: commit.group_id == self._group_id, "foreign_group"),
             (lambda: commit.epoch == (self._epoch or 0), "old_epoch"),
-            (lambda: leaf is not None, "not_a_member"),
-            (lambda: commit.sender_leaf == leaf, "foreign_leaf"),
             (lambda: not commit.inline, "inline_proposal"),
             (lambda: references != set(), "empty_commit"),
             (lambda: not self._batch.was_withdrawn(references), "withdrawn"),
+            (lambda: leaf is not None, "not_a_member"),
+            (lambda: commit.sender_leaf == leaf, "foreign_leaf"),
             (lambda: references == shown.keys(), "other_proposals"),
             (lambda: len(references) == len(commit.references), "other_proposals"),
             (lambda: set(welcome.secrets if welcome else ()) == packages, "wrong_welcome"),
