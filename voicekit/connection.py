@@ -445,6 +445,7 @@ class VoiceConnection:
                 self._take_message(op, data, now)
                 return
             case SessionResumed():
+                self._dave.resumed(now)
                 self._talk.announced = None  # servers may have forgotten it
                 self._tell_address(now)
                 self._announce_speaking(now)

@@ -292,6 +292,30 @@ def test_op_24_with_an_impossible_version_is_refused(version: int, epoch: int) -
     assert bench.machine.version == 1
 
 
+# -- a resume ----------------------------------------------------------------------------
+
+
+def test_who_is_in_no_group_after_a_resume_offers_itself_again(bench: Bench) -> None:
+    bench.described().machine.resumed(0.0)
+    assert bench.wait(0.9) == []
+    assert bench.wait(0.2) == [(PACKAGE, b"package 2")]
+    assert bench.wait(600.0) == []
+
+
+def test_who_is_welcomed_by_the_replay_does_not(bench: Bench) -> None:
+    bench.described().binary(SENDER, EXTERNAL_SENDER)
+    bench.machine.resumed(0.0)
+    bench.binary(WELCOME, welcome(1))
+    assert bench.wait(600.0) == []
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_members_and_clients_of_a_clear_call_resume_without_a_word(version: int) -> None:
+    bench = Bench().member() if version else Bench().described(0)
+    bench.machine.resumed(0.0)
+    assert bench.wait(600.0) == []
+
+
 # -- failures ------------------------------------------------------------------------
 
 

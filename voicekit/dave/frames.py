@@ -52,6 +52,7 @@ class DaveCounters(msgspec.Struct):
     welcomes_ignored: int = 0  #: while in a group
     proposals_ignored: int = 0  #: without effect: out of date, of strangers, or nothing left
     executes_ignored: int = 0  #: op 22 for an id that is not pending
+    executes_missed: int = 0  #: op 22 that did not come: the new key was taken without it
     malformed: int = 0  #: messages that are not what their opcode says
     silenced: int = 0  #: frames that became silence for want of a key
 

@@ -27,7 +27,7 @@ from ..messages import DaveExecuteTransition, DavePrepareEpoch, DavePrepareTrans
 from .backend import CommitResult, DaveBackend
 from .displayable import privacy_code
 from .frames import DaveCounters, FramePath
-from .transitions import Transition, Transitions
+from .transitions import PATIENCE, Transition, Transitions
 from .wire import (
     Malformed,
     MessageHeader,
@@ -42,6 +42,9 @@ __all__ = ["DaveMachine"]
 #: A refused welcome waits this long for the op 11 of a member that was not announced yet.
 #: Servers send both within a round trip.
 WELCOME_PATIENCE = 1.0
+#: After a resume, what the server had to say is replayed within this time. Who is not in the
+#: group then may have lost its op 26 with the WebSocket.
+RESUME_PATIENCE = 1.0
 #: Recoveries (op 31, op 26) within the window before the machine gives up. A server that
 #: needs more is broken, or at war with us.
 MAX_RECOVERIES = 5
@@ -84,6 +87,7 @@ class DaveMachine:
         self._transitions = Transitions()
         self._welcome: tuple[int, bytes] | None = None
         self._welcome_deadline = 0.0
+        self._offer_again_at: float | None = None  # after a resume
         self._recoveries: deque[float] = deque()
         self._failed = False
 
@@ -152,16 +156,26 @@ class DaveMachine:
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due."""
-        due = self._frames.next_timeout()
-        if self._welcome is None:
-            return due
-        return self._welcome_deadline if due is None else min(due, self._welcome_deadline)
+        welcome = None if self._welcome is None else self._welcome_deadline
+        times = (
+            welcome,
+            self._offer_again_at,
+            self._frames.next_timeout(),
+            self._transitions.next_timeout(),
+        )
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Drop old keys, end receive passthrough, give up on a refused welcome."""
+        """Drop old keys, end receive passthrough, give up on an op 22 or a refused welcome."""
         self._frames.handle_timeout(now)
+        overdue = self._transitions.overdue(now)
+        if overdue is not None:
+            self.counters.executes_missed += 1
+            self._execute(overdue, now)
         if self._welcome is not None and now >= self._welcome_deadline:
             self._recover(self._welcome[0], "the welcome was refused", now)
+        if self._offer_again_at is not None and now >= self._offer_again_at:
+            self._begin(self._group_version, now)
 
     # -- from the connection ----------------------------------------------------------
 
@@ -170,6 +184,11 @@ class DaveMachine:
         self._users.clear()
         self._external_sender = None
         self._is_new = True
+
+    def resumed(self, now: float) -> None:
+        """Take an op 9: what we said last may be lost, and no server asks for it again."""
+        if self._group_version and not self._backend.established:
+            self._offer_again_at = now + RESUME_PATIENCE
 
     def session_described(self, version: int, channel_id: int, user_id: int, now: float) -> None:
         """Take the op 4 of a new session, which has a group of its own.
@@ -261,6 +280,7 @@ class DaveMachine:
         self._members = ()
         self._own_commit = None
         self._welcome = None
+        self._offer_again_at = None
 
     def _take_external_sender(self, payload: bytes, now: float) -> None:
         check_external_sender(payload)
@@ -332,6 +352,7 @@ class DaveMachine:
         backend = self._backend
         self._epoch = epoch if epoch is not None else backend.epoch
         self._own_commit = None
+        self._offer_again_at = None
         self._failed = False
         authenticator = backend.authenticator
         self._privacy_code = privacy_code(authenticator) if authenticator is not None else None
@@ -345,6 +366,7 @@ class DaveMachine:
                 layer=self._frames.layer,
                 group=self._groups,
                 epoch=self._epoch,
+                overdue=now + PATIENCE,
             ),
             now,
         )

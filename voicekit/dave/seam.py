@@ -50,6 +50,9 @@ class DaveSession(Protocol):
     def identifying(self) -> None:
         """Forget who is in the call: a new Identify asks for it anew."""
 
+    def resumed(self, now: float) -> None:
+        """Take an op 9: the session goes on over another WebSocket."""
+
     def session_described(self, version: int, channel_id: int, user_id: int, now: float) -> None:
         """Begin a session of ``version`` (op 4); the MLS group id is the channel id."""
 
@@ -108,6 +111,9 @@ class Passthrough:
 
     def identifying(self) -> None:
         """Nothing to forget."""
+
+    def resumed(self, now: float) -> None:
+        """Nothing was lost."""
 
     def session_described(self, version: int, channel_id: int, user_id: int, now: float) -> None:
         """Nothing to begin."""

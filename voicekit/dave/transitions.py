@@ -5,14 +5,23 @@
     op 22        executes one; those announced before it are overtaken with it
 
 0 is an id like any other, apart from being executed as soon as it is announced.
+
+Where an op 22 gets lost, we would go on with a key that the others drop after ten seconds.
+So a change of keys, never a downgrade, takes effect by itself after a while: servers give
+all members two seconds to be ready, and an op 22 may be two more on its way.
 """
+
+import math
 
 import msgspec
 
-__all__ = ["KEEP_KEY", "Transition", "Transitions"]
+__all__ = ["KEEP_KEY", "PATIENCE", "Transition", "Transitions"]
 
 #: Transitions that may be pending at once; servers overlap two or three.
 MAX_PENDING = 32
+
+#: How long an op 22 may take, in seconds.
+PATIENCE = 5.0
 
 #: The key of a transition that changes the version only.
 KEEP_KEY = object()
@@ -26,6 +35,7 @@ class Transition(msgspec.Struct, frozen=True):
     layer: int = 0  #: the receive keys that belong to it
     group: int = 0  #: which of our groups, counted
     epoch: int | None = None
+    overdue: float = math.inf  #: takes effect then without an op 22
 
     def __repr__(self) -> str:
         return f"<Transition version={self.version} epoch={self.epoch}>"
@@ -64,6 +74,16 @@ class Transitions:
                 if announced == transition_id:
                     break
         return transition
+
+    def next_timeout(self) -> float | None:
+        """Return when `overdue` has something."""
+        times = [transition.overdue for transition in self._pending.values()]
+        return min((time for time in times if time < math.inf), default=None)
+
+    def overdue(self, now: float) -> int | None:
+        """Return the id of the newest one whose op 22 did not come in time, or None."""
+        due = [id_ for id_, transition in self._pending.items() if transition.overdue <= now]
+        return due[-1] if due else None
 
     def forget(self) -> None:
         """Forget all of them."""
