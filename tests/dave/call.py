@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from voicekit.codes import Opcode
-from voicekit.dave import DaveMachine, load_backend
+from voicekit.dave import DaveBackend, DaveMachine, load_backend
 from voicekit.messages import (
     BINARY_OPS,
     DaveExecuteTransition,
@@ -33,6 +33,9 @@ class Call:
         self._backend = backend
         self.identities: dict[int, bytes] = {}
 
+    def make_backend(self, user_id: int) -> DaveBackend:
+        return load_backend(self._backend(user_id), self.identities.get(user_id))
+
     def join(self, user_id: int, max_version: int = 1) -> DaveMachine | None:
         others = set(self.queues) | set(self.delivery.group)
         version = self.delivery.version_for(max_version)
@@ -41,9 +44,7 @@ class Call:
         self.queues[user_id] = deque()
         machine = None
         if max_version:
-            machine = DaveMachine(
-                load_backend(self._backend(user_id), self.identities.get(user_id))
-            )
+            machine = DaveMachine(self.make_backend(user_id))
             machine.users_joined(tuple(others), self.now)
             machine.session_described(version, self.channel_id, user_id, self.now)
             self.machines[user_id] = machine
@@ -68,7 +69,7 @@ class Call:
         for user_id, machine in list(self.machines.items()):
             queue = self.queues[user_id]
             if queue:
-                self._hand_over(machine, *queue.popleft())
+                self.hand_over(machine, *queue.popleft())
                 moved = True
             while (message := machine.poll()) is not None:
                 op, payload = message
@@ -80,7 +81,7 @@ class Call:
                 self.events[user_id].append(event)
         return moved
 
-    def _hand_over(self, machine: DaveMachine, op: int, payload: object) -> None:
+    def hand_over(self, machine: DaveMachine, op: int, payload: object) -> None:
         if op in BINARY_OPS:
             assert isinstance(payload, bytes)
             machine.receive_binary(op, payload, self.now)

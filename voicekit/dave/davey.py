@@ -163,9 +163,10 @@ class Backend:
 
     def fingerprint(self, user_id: int) -> str | None:
         """Return the verification code with a member."""
+        if self._session is None or not self._joined:
+            return None
         try:
-            assert self._session is not None
-            return self._session.get_verification_code(user_id) if self._joined else None
+            return self._session.get_verification_code(user_id)
         except ERRORS:
             return None
 
