@@ -27,6 +27,8 @@ from voicekit.config import Config
 from voicekit.trio import Network, Voice, connect
 from voicekit.trio.network import Datagrams
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 TOKEN = "admits-anybody-who-knows-it"
 FRAMES_PER_SECOND = 50
 MEBIBYTE = 1 << 20
