@@ -176,8 +176,8 @@ _ROWS = (
         "ENCRYPTION_REQUIRED",
         "End-to-end encryption required",
         "This call admits only clients that speak DAVE, the end-to-end encryption of every"
-        " call except stage channels. Give the connection a DaveSession that offers version 1"
-        " or later (voicekit.dave), or join a stage channel.",
+        " call except stage channels. Leave Config(dave=...) at True, its default (in voicekit"
+        " play and record: no --no-dave), or join a stage channel.",
         _FATAL,
         EncryptionRequired,
     ),

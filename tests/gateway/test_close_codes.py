@@ -103,7 +103,7 @@ def test_fatal_codes_have_typed_errors(code: int, kind: type[CallClosed]) -> Non
 
 def test_4017_names_what_is_missing() -> None:
     text = str(close_error(4017))
-    for word in ("DAVE", "end-to-end encryption", "DaveSession", "stage channel"):
+    for word in ("DAVE", "end-to-end encryption", "Config(dave", "stage channel"):
         assert word in text
 
 

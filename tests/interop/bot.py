@@ -40,6 +40,7 @@ class Bot:
         self._log = ""
         self._process = subprocess.Popen(
             [str(python), str(CLIENT), json.dumps(self._task)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -61,7 +62,7 @@ class Bot:
         assert json.loads(self._process.stdout.readline()) == {"event": "connected"}
 
     def result(self, *, complaints: bool = False) -> dict[str, Any]:
-        """Wait until it has left; return what it printed. Complaints are logged tracebacks."""
+        """Have it leave when done; return what it printed. Complaints are logged tracebacks."""
         output, self._log = self._process.communicate(timeout=TIMEOUT)
         assert self._process.returncode == 0
         assert ("Traceback" in self._log) == complaints

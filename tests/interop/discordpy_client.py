@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +108,7 @@ class VoiceClient(discord.VoiceClient):
     def __init__(self, client: Any, channel: Any) -> None:
         self.users: dict[int, int] = {}
         self.privacy_codes: list[str] = []
+        self.ears: Ears
         super().__init__(client, channel)
 
     def create_connection_state(self) -> VoiceConnectionState:
@@ -116,6 +117,7 @@ class VoiceClient(discord.VoiceClient):
     async def _hook(self, _: object, message: dict[str, Any]) -> None:
         if message["op"] == SPEAKING:
             self.users[message["d"]["ssrc"]] = int(message["d"]["user_id"])
+            self.ears.open_waiting()
         self.note_privacy_code()
 
     def note_privacy_code(self) -> None:
@@ -132,13 +134,13 @@ class Ears:
     """Opens the audio that arrives, as a receiving extension of discord.py would.
 
     It is called in the thread of discord.py's socket reader, and goes on in the loop's:
-    there the group changes, too.
+    there the group changes, too. A packet may come before the news of who sends it.
     """
 
     def __init__(self, voice: VoiceClient, loop: asyncio.AbstractEventLoop) -> None:
         self._voice = voice
         self._loop = loop
-        # By SSRC: the first packet may come before the news of who sends it.
+        self._waiting: deque[bytes] = deque()
         self.heard: Counter[int] = Counter()
         self.heard_clear: Counter[int] = Counter()
         self.undecryptable: Counter[int] = Counter()
@@ -146,10 +148,20 @@ class Ears:
 
     def __call__(self, data: bytes) -> None:
         if data[1] & 0x7F == 120:
-            self._loop.call_soon_threadsafe(self._open, data)
+            self._loop.call_soon_threadsafe(self._take, data)
 
-    def _open(self, data: bytes) -> None:
-        ssrc = int.from_bytes(data[8:12], "big")
+    def _take(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self.open_waiting()
+
+    def open_waiting(self) -> None:
+        while self._waiting:
+            user = self._voice.users.get(int.from_bytes(self._waiting[0][8:12], "big"))
+            if user is None:
+                return
+            self._open(self._waiting.popleft(), user)
+
+    def _open(self, data: bytes, user: int) -> None:
         box = nacl.secret.Aead(bytes(self._voice.secret_key))
         nonce = data[-NONCE_SIZE:] + bytes(24 - NONCE_SIZE)
         dave = self._voice._connection.dave_session
@@ -157,30 +169,15 @@ class Ears:
             frame = box.decrypt(data[RTP_HEADER:-NONCE_SIZE], data[:RTP_HEADER], nonce)
             encrypted = frame.endswith(MARKER)
             if encrypted and dave is not None:
-                user = self._voice.users.get(ssrc, 0)
                 frame = dave.decrypt(user, davey.MediaType.audio, frame)
         except (nacl.exceptions.CryptoError, ValueError):
-            self.undecryptable[ssrc] += 1
+            self.undecryptable[user] += 1
             return
         if frame == SILENCE:
             return
-        self.heard[ssrc] += 1
-        self.heard_clear[ssrc] += not encrypted
-        self.digests[ssrc].update(frame)
-
-    def by_user(self) -> dict[str, dict[int, Any]]:
-        hashes = {ssrc: digest.hexdigest() for ssrc, digest in self.digests.items()}
-        found = {
-            "heard": self.heard,
-            "heard_clear": +self.heard_clear,  # without those of none
-            "undecryptable": self.undecryptable,
-            "heard_sha256": hashes,
-        }
-        users = self._voice.users
-        return {
-            name: {users.get(ssrc, 0): value for ssrc, value in values.items()}
-            for name, values in found.items()
-        }
+        self.heard[user] += 1
+        self.heard_clear[user] += not encrypted
+        self.digests[user].update(frame)
 
 
 async def main(task: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +196,7 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
         client: Any = SimpleNamespace(_connection=state, loop=loop)
         channel: Any = guild.get_channel(task["channel_id"])
         voice = guild.voice_client = VoiceClient(client, channel)
-        ears = Ears(voice, loop)
+        ears = voice.ears = Ears(voice, loop)
         await voice.connect(reconnect=True, timeout=20)
         print(json.dumps({"event": "connected"}), flush=True)
         if task["listen"]:
@@ -220,6 +217,7 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
             await asyncio.sleep(task["pause"])
             voice.resume()
         await done.wait()
+        await loop.run_in_executor(None, sys.stdin.read)  # stay until told to leave
         await asyncio.sleep(task["linger"])
         voice.note_privacy_code()
         dave = voice._connection.dave_session
@@ -235,7 +233,11 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
             "dave_version": voice._connection.dave_protocol_version,
             "epoch": dave.epoch if dave else None,
             "privacy_codes": voice.privacy_codes,
-            **ears.by_user(),
+            # By user; JSON makes them strings.
+            "heard": ears.heard,
+            "heard_clear": +ears.heard_clear,  # without those of none
+            "undecryptable": ears.undecryptable,
+            "heard_sha256": {user: digest.hexdigest() for user, digest in ears.digests.items()},
         }
         await voice.disconnect()
     return result
