@@ -9,6 +9,8 @@ from .test_bad_input import one_line
 from .test_play_record import (
     LISTENER,
     PLAYER,
+    SERVERS,
+    Server,
     assert_every_frame_arrived,
     play_and_record,
 )
@@ -17,8 +19,9 @@ from .tunes import write_tune
 CHANNEL = ("--channel-id", 200)
 
 
-def test_it_is_the_default(tmp_path: Path) -> None:
-    with served(*CHANNEL, "--dave", "required") as server:
+@SERVERS
+def test_it_is_the_default(serve: Server, tmp_path: Path) -> None:
+    with serve(*CHANNEL, "--dave", "required") as server:
         played, recorded, tune = play_and_record(server.url, tmp_path)
         session = server.session_of(PLAYER)
     assert_every_frame_arrived(played, recorded, tune)
