@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from voicekit import Config, VoiceConnection
+from voicekit._gateway import GatewayState
 from voicekit.codes import DropReason
 from voicekit.dave import DaveMachine
 from voicekit.events import DaveFailed
@@ -91,6 +92,10 @@ class Calls(RuleBasedStateMachine):
     def present(self) -> list[int]:
         return sorted(self.where)
 
+    @staticmethod
+    def is_open(client: Client) -> bool:
+        return client.connection.state is GatewayState.OPEN
+
     def talk(self, seconds: float) -> None:
         """Let time pass while everybody talks."""
         for _ in range(round(seconds / TALK)):
@@ -133,7 +138,10 @@ class Calls(RuleBasedStateMachine):
     @rule(data=st.data(), seconds=st.sampled_from([0.0, 0.1, 0.3, 1.0]))
     def leave(self, data: st.DataObject, seconds: float) -> None:
         number = data.draw(st.sampled_from(self.present()))
-        client, now = self.client(number), self.pair.now
+        client = self.client(number)
+        # Who leaves without a WebSocket to say so on stays, to the server, for a minute.
+        self.pair.drive_bounded(until=lambda: client.connection.is_ready and self.is_open(client))
+        now = self.pair.now
         if number != OLD_CLIENT:
             self.leavers.append((number, machine_of(client)))
         self.pair.call(client, lambda connection: connection.close(now))

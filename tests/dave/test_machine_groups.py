@@ -187,9 +187,24 @@ def test_our_own_commit_is_what_founds_a_group(bench: Bench) -> None:
 def test_a_strangers_commit_without_a_group_is_ignored(bench: Bench) -> None:
     bench.described().binary(SENDER, EXTERNAL_SENDER)
     assert bench.commit(1, 0, b"theirs") == []
+    assert bench.machine.counters.commits_ignored == 1
+    assert bench.wait(60.0) == []
+
+
+def test_our_own_commit_damaged_on_the_way_is_recovered_from(bench: Bench) -> None:
+    bench.described().binary(SENDER, EXTERNAL_SENDER)
     bench.propose()
-    assert bench.commit(1, 0, b"theirs") == []
-    assert bench.machine.counters.commits_ignored == 2
+    assert bench.commit(1, 0, b"ourz") == []
+    assert bench.wait(1.1) == [invalid(1), (PACKAGE, b"package 2")]
+
+
+def test_who_lost_the_race_waits_for_the_welcome(bench: Bench) -> None:
+    bench.described().binary(SENDER, EXTERNAL_SENDER)
+    bench.propose()
+    bench.commit(1, 0, b"theirs")
+    assert bench.binary(WELCOME, welcome(1)) == [ready(1)]
+    bench.execute(1)
+    assert bench.wait(60.0) == []
 
 
 def test_a_commit_of_an_old_epoch_is_ignored(bench: Bench) -> None:

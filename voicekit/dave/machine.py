@@ -86,7 +86,8 @@ class DaveMachine:
         self._former_members: frozenset[int] = frozenset()  # of the group before
         self._transitions = Transitions()
         self._welcome: tuple[int, bytes] | None = None
-        self._welcome_deadline = 0.0
+        #: When to ask to be added again, under which transition id, and why.
+        self._stuck: tuple[float, int, str] | None = None
         self._offer_again_at: float | None = None  # after a resume
         self._recoveries: deque[float] = deque()
         self._failed = False
@@ -156,9 +157,8 @@ class DaveMachine:
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due."""
-        welcome = None if self._welcome is None else self._welcome_deadline
         times = (
-            welcome,
+            None if self._stuck is None else self._stuck[0],
             self._offer_again_at,
             self._frames.next_timeout(),
             self._transitions.next_timeout(),
@@ -172,8 +172,9 @@ class DaveMachine:
         if overdue is not None:
             self.counters.executes_missed += 1
             self._execute(overdue, now)
-        if self._welcome is not None and now >= self._welcome_deadline:
-            self._recover(self._welcome[0], "the welcome was refused", now)
+        if self._stuck is not None and now >= self._stuck[0]:
+            _, transition_id, why = self._stuck
+            self._recover(transition_id, why, now)
         if self._offer_again_at is not None and now >= self._offer_again_at:
             self._begin(self._group_version, now)
 
@@ -217,7 +218,6 @@ class DaveMachine:
         if self._welcome is not None:
             transition_id, welcome = self._welcome
             if self._backend.process_welcome(welcome, self._known()):
-                self._welcome = None
                 self._entered(transition_id, None, now)
 
     def user_left(self, user_id: int, now: float) -> None:
@@ -279,7 +279,12 @@ class DaveMachine:
         self._privacy_code = None
         self._members = ()
         self._own_commit = None
+        self._forget_welcome()
+
+    def _forget_welcome(self) -> None:
+        """We are in, or begin anew."""
         self._welcome = None
+        self._stuck = None
         self._offer_again_at = None
 
     def _take_external_sender(self, payload: bytes, now: float) -> None:
@@ -317,6 +322,10 @@ class DaveMachine:
         header = parse_commit(commit)
         if not self._group_version or self._is_foreign(header, commit):
             self.counters.commits_ignored += 1
+            if self._own_commit is not None and not self._backend.established:
+                # Another's has won, and the welcome follows; or it is ours, and damaged.
+                why = "another commit won, and no welcome came"
+                self._stuck = self._stuck or (now + WELCOME_PATIENCE, transition_id, why)
             return
         match self._backend.process_commit(commit):
             case CommitResult.APPLIED:
@@ -340,20 +349,19 @@ class DaveMachine:
         if not self._group_version or self._backend.established:
             self.counters.welcomes_ignored += 1
         elif self._backend.process_welcome(welcome, self._known()):
-            self._welcome = None
             self._entered(transition_id, None, now)
         else:
             # Perhaps it names somebody whose op 11 is still on its way.
             self._welcome = (transition_id, welcome)
-            self._welcome_deadline = now + WELCOME_PATIENCE
+            self._stuck = (now + WELCOME_PATIENCE, transition_id, "the welcome was refused")
 
     def _entered(self, transition_id: int, epoch: int | None, now: float) -> None:
         """A new epoch: everybody's receiving keys now, our sending key with op 22."""
         backend = self._backend
         self._epoch = epoch if epoch is not None else backend.epoch
         self._own_commit = None
-        self._offer_again_at = None
         self._failed = False
+        self._forget_welcome()
         authenticator = backend.authenticator
         self._privacy_code = privacy_code(authenticator) if authenticator is not None else None
         self._members = tuple(sorted(backend.roster))
@@ -436,7 +444,7 @@ class DaveMachine:
 
     def _recover(self, transition_id: int, why: str, now: float) -> None:
         """Ask to be removed and added again; give up where that was of no use."""
-        self._welcome = None
+        self._forget_welcome()
         recent = self._recoveries
         while recent and now - recent[0] > RECOVERY_WINDOW:
             recent.popleft()
