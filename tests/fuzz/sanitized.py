@@ -14,10 +14,14 @@ FOUND = 99
 
 def libasan() -> Path | None:
     """Return gcc's AddressSanitizer runtime; None: this machine has none."""
+    return _library("libasan.so")
+
+
+def _library(name: str) -> Path | None:
     if sys.platform != "linux" or shutil.which(GCC) is None:
         return None
     found = subprocess.run(
-        [GCC, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+        [GCC, f"-print-file-name={name}"], capture_output=True, text=True, check=True
     )
     path = Path(found.stdout.strip())
     return path if path.is_absolute() and path.exists() else None
@@ -48,10 +52,10 @@ def build(directory: Path) -> Path:
 
 def run(library: Path, *arguments: str, timeout: float | None) -> subprocess.CompletedProcess[str]:
     """Run Python with ``arguments`` on a sanitized build; a finding is a non-zero exit code."""
-    runtime = libasan()
-    assert runtime is not None
+    # The runtime looks for C++'s throw when it starts, and libdave throws: hence both.
+    preloaded = [path for path in (libasan(), _library("libstdc++.so")) if path is not None]
     environment = os.environ | {
-        "LD_PRELOAD": str(runtime),
+        "LD_PRELOAD": ":".join(map(str, preloaded)),
         # Python frees little at its end, on purpose: no leak reports.
         "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=0:exitcode={FOUND}",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
