@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from voicekit.config import Config
+from voicekit.dave import generate_identity
 from voicekit.server import ServerConfig
 from voicekit.trio import connect
 from voicekit.trio.voice import GROUP_TIMEOUT
@@ -72,3 +73,32 @@ def test_playing_waits_a_limited_time_for_a_group_that_never_comes(others_stay, 
             nursery.cancel_scope.cancel()
 
     in_memory(use, DAVE)
+
+
+def test_a_persistent_identity_gives_the_same_verification_code_in_every_call():
+    codes: list[str | None] = []
+
+    async def use(listening, network):
+        ours, theirs = generate_identity(), generate_identity()
+
+        async def code(identity):
+            there = info(listening.url, EARS)
+            here = info(listening.url, 1001)
+            async with (
+                connect(there, dave_identity=theirs, network=network) as ears,
+                connect(here, dave_identity=identity, network=network) as voice,
+            ):
+                await ears.wait_encrypted()
+                await voice.wait_encrypted()
+                codes.append(voice.connection.verification_code(EARS))
+                assert ears.connection.verification_code(1001) == codes[-1]
+
+        await code(ours)
+        await code(ours)
+        await code(None)
+
+    in_memory(use, DAVE)
+    first, again, other = codes
+    assert first is not None
+    assert len(first) == 45
+    assert first == again != other

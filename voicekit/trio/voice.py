@@ -58,6 +58,7 @@ async def connect(
     config: Config | None = None,
     ssl_context: ssl.SSLContext | None = None,
     dave: DaveSession | None = None,
+    dave_identity: bytes | None = None,
     wait_ready: bool = True,
     network: Network | None = None,
 ) -> AsyncIterator["Voice"]:
@@ -69,11 +70,15 @@ async def connect(
     cancelled; afterwards no task runs and no socket is open.
 
     ``ssl_context`` is for ``wss://``; by default the system's certificates are trusted.
+    ``dave_identity`` is a persistent key of end-to-end encryption (`voicekit.dave`); without
+    it each call has one of its own.
 
     Raises `ConnectFailed`, or the `CallClosed` of the close code, when there is no call.
     What the block itself raises comes out as it is, never in an exception group.
     """
-    voice = Voice(info, config or Config(), ssl_context, dave, network or Network())
+    config = config or Config()
+    connection = VoiceConnection(info, config=config, dave=dave, dave_identity=dave_identity)
+    voice = Voice(connection, config, ssl_context, network or Network())
     async with beside(voice._driver.run):
         try:
             if wait_ready:
@@ -88,14 +93,13 @@ class Voice:
 
     def __init__(
         self,
-        info: VoiceServerInfo,
+        connection: VoiceConnection,
         config: Config,
         ssl_context: ssl.SSLContext | None,
-        dave: DaveSession | None,
         network: Network,
     ) -> None:
         #: The state machine. Read it freely; call `drain` after changing anything in it.
-        self.connection = VoiceConnection(info, config=config, dave=dave)
+        self.connection = connection
         #: How the call ended; None while it lasts.
         self.closed: Closed | None = None
         #: Frames that `play` has sent.
