@@ -72,6 +72,8 @@ def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
                     env=environment(),
                     check=False,
                     stderr=subprocess.DEVNULL,
+                    # Started in the background, a shell's children ignore Ctrl-C; not this one.
+                    preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
                 )
                 process = await nursery.start(run)
                 stats = listening.server.stats
