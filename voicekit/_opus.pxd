@@ -24,11 +24,21 @@ cdef class Codec:
 
 
 cdef class Encoder(Codec):
+    # One frame of `samples` per channel, each of `item` bytes (2: int16, 4: float), straight
+    # into `out`. Returns the size of the packet, at most `capacity`, or libopus's error, below
+    # 0. The length of the frame is not checked. Not two calls on one encoder at once.
+    cdef int32_t encode_c(self, const void* pcm, int samples, int item, unsigned char* out,
+                          int32_t capacity) noexcept nogil
     # The size of the packet, at most `capacity`.
     cdef int _encode(self, pcm, unsigned char* out, int32_t capacity) except -1
 
 
 cdef class Decoder(Codec):
+    # One packet straight into `pcm`, with room for `samples` per channel of `item` bytes.
+    # Returns the samples per channel, or libopus's error, below 0. NULL and 0 conceal `samples`;
+    # so does `fec`, with the packet after the lost one. Not two calls on one decoder at once.
+    cdef int decode_c(self, const unsigned char* packet, int32_t size, void* pcm, int samples,
+                      int item, bint fec) noexcept nogil
     # Samples per channel to conceal; those of a packet; and the decoded samples.
     cdef int _concealed_size(self, frame_size) except -1
     cdef int _packet_size(self, Py_buffer* data) except -1
