@@ -15,6 +15,7 @@ from setuptools import Extension, setup
 
 MODULES = [
     "_crypto",
+    "_datagrams",
     "_extensions",
     "_frame",
     "_gateway",

@@ -4,11 +4,10 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
+from ._atomic cimport vk_atomic
+
+
 cdef extern from "_platform.h" nogil:
-    ctypedef uint64_t vk_atomic
-    uint64_t vk_atomic_load(vk_atomic* a)
-    bint vk_atomic_cas(vk_atomic* a, uint64_t old, uint64_t new)
-    void vk_atomic_store(vk_atomic* a, uint64_t v)
     const bint VK_PORTABLE
 
 
@@ -57,7 +56,7 @@ cdef class NonceCounter:
     cdef vk_atomic _next
     cdef uint64_t _stop
     # The next value, or -1 when all are used. Atomic.
-    cdef long long take(self) noexcept
+    cdef long long take(self) noexcept nogil
 
 
 @cython.final
@@ -67,7 +66,7 @@ cdef class TransportCipher:
     cdef uint8_t* _secret
     cdef seal_function _seal
     cdef open_function _open
-    cdef int _calls             # of Python functions that are using _key now
+    cdef vk_atomic _calls       # that use the key now and let other threads run meanwhile
     cdef bytes _key             # a copy of our own, of the bindings backend only
     cdef object _py_seal
     cdef object _py_open
@@ -77,23 +76,25 @@ cdef class TransportCipher:
     cdef readonly str mode
     cdef readonly str backend
     cdef readonly NonceCounter counter
+    # The "bindings" backend: seal_c and open_c take the GIL, so a thread without it may wait.
+    cdef readonly bint needs_gil
 
     cdef str _choose_backend(self, str mode, str wanted)
     cdef int _use_key(self, object key) except -1
     cdef void _wipe(self) noexcept
     cdef int _seal_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                              const uint8_t* plain, Py_ssize_t plain_len,
-                             const uint8_t* nonce) noexcept
+                             const uint8_t* nonce) noexcept with gil
     cdef Py_ssize_t _open_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                                     const uint8_t* body, Py_ssize_t body_len,
-                                    const uint8_t* nonce) noexcept
+                                    const uint8_t* nonce) noexcept with gil
 
     # out: plain_len + OVERHEAD bytes; receives ciphertext, tag, nonce suffix.
-    # plain may equal out. Needs the GIL (the fallback calls Python).
+    # plain may equal out. Any thread; it must know that nobody closes the cipher meanwhile.
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
-                    const uint8_t* plain, Py_ssize_t plain_len) noexcept
+                    const uint8_t* plain, Py_ssize_t plain_len) noexcept nogil
 
     # body: ciphertext, tag, nonce suffix. out: body_len - OVERHEAD bytes.
     # The length of the plaintext, or a negative answer of the enum above.
     cdef Py_ssize_t open_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
-                           const uint8_t* body, Py_ssize_t body_len) noexcept
+                           const uint8_t* body, Py_ssize_t body_len) noexcept nogil

@@ -30,6 +30,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
+from ._atomic cimport vk_atomic_add, vk_atomic_cas, vk_atomic_load, vk_atomic_store
 from ._wire cimport load_be32, store_be32
 
 from .errors import DecryptionFailed, LocalProtocolError, ModeUnavailable, NonceExhausted
@@ -193,7 +194,7 @@ cdef class NonceCounter:
         self._stop = stop
         vk_atomic_store(&self._next, start)
 
-    cdef long long take(self) noexcept:
+    cdef long long take(self) noexcept nogil:
         cdef uint64_t value
         while True:
             value = vk_atomic_load(&self._next)
@@ -256,6 +257,7 @@ cdef class TransportCipher:
             & ~<uintptr_t> (SCHEDULE_ALIGNMENT - 1)
         )
         self.backend = self._choose_backend(mode, backend)
+        self.needs_gil = self.backend == "bindings"
         self._use_key(key)
         self.mode = mode
         self.counter = counter
@@ -307,7 +309,7 @@ cdef class TransportCipher:
 
     def close(self):
         """Wipe the copies of the key. Sealing and opening raise from now on."""
-        if self._calls:
+        if vk_atomic_load(&self._calls):
             raise LocalProtocolError("another thread is using this cipher")
         self._wipe()
         self._key = None
@@ -368,7 +370,7 @@ cdef class TransportCipher:
         return plain
 
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
-                    const uint8_t* plain, Py_ssize_t plain_len) noexcept:
+                    const uint8_t* plain, Py_ssize_t plain_len) noexcept nogil:
         cdef uint8_t[NONCE_SIZE_MAX] nonce
         cdef long long value
         if self._secret == NULL:
@@ -378,14 +380,14 @@ cdef class TransportCipher:
             return CRYPTO_EXHAUSTED
         _set_nonce(nonce, <uint32_t> value)
         store_be32(out + plain_len + TAG_SIZE, <uint32_t> value)
-        if self._key is not None:
+        if self.needs_gil:
             return self._seal_in_python(out, aad, aad_len, plain, plain_len, nonce)
         if self._seal(out, NULL, plain, plain_len, aad, aad_len, NULL, nonce, self._secret):
             return CRYPTO_FAILED
         return CRYPTO_OK
 
     cdef Py_ssize_t open_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
-                           const uint8_t* body, Py_ssize_t body_len) noexcept:
+                           const uint8_t* body, Py_ssize_t body_len) noexcept nogil:
         cdef uint8_t[NONCE_SIZE_MAX] nonce
         if self._secret == NULL:
             return CRYPTO_CLOSED
@@ -393,7 +395,7 @@ cdef class TransportCipher:
             return CRYPTO_BAD_TAG
         body_len -= NONCE_SUFFIX_SIZE
         _set_nonce(nonce, load_be32(body + body_len))
-        if self._key is not None:
+        if self.needs_gil:
             return self._open_in_python(out, aad, aad_len, body, body_len, nonce)
         if self._open(out, NULL, NULL, body, body_len, aad, aad_len, nonce, self._secret):
             return CRYPTO_BAD_TAG
@@ -401,9 +403,9 @@ cdef class TransportCipher:
 
     cdef int _seal_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                              const uint8_t* plain, Py_ssize_t plain_len,
-                             const uint8_t* nonce) noexcept:
+                             const uint8_t* nonce) noexcept with gil:
         cdef bytes sealed
-        self._calls += 1
+        vk_atomic_add(&self._calls, 1)
         try:
             sealed = self._py_seal(
                 plain[:plain_len], aad[:aad_len], nonce[:self._nonce_size], self._key)
@@ -414,13 +416,13 @@ cdef class TransportCipher:
         except Exception:
             return CRYPTO_FAILED
         finally:
-            self._calls -= 1
+            vk_atomic_add(&self._calls, -1)
 
     cdef Py_ssize_t _open_in_python(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                                     const uint8_t* body, Py_ssize_t body_len,
-                                    const uint8_t* nonce) noexcept:
+                                    const uint8_t* nonce) noexcept with gil:
         cdef bytes plain
-        self._calls += 1
+        vk_atomic_add(&self._calls, 1)
         try:
             plain = self._py_open(
                 body[:body_len], aad[:aad_len], nonce[:self._nonce_size], self._key)
@@ -431,7 +433,7 @@ cdef class TransportCipher:
         except Exception:
             return CRYPTO_BAD_TAG
         finally:
-            self._calls -= 1
+            vk_atomic_add(&self._calls, -1)
 
     def __repr__(self):
         return f"<TransportCipher {self.mode}{'' if self._secret else ', closed'}>"

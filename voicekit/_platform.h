@@ -64,8 +64,10 @@ static inline void vk_store_be64(uint8_t *p, uint64_t v) {
     vk_store_be32(p + 4, (uint32_t)v);
 }
 
-/* -- atomics: the nonce counter is shared between threads ------------------ */
+/* -- atomics: what several threads read and write without a lock ----------- */
 
+/* Plain names are relaxed: each number stands for itself. `vk_take` and `vk_release` order
+ * everything between them, as a lock does, but nobody waits. */
 #if defined(_MSC_VER)
 #include <intrin.h>
 typedef volatile long long vk_atomic;
@@ -78,6 +80,8 @@ static inline int vk_atomic_cas(vk_atomic *a, uint64_t old, uint64_t new_) {
 static inline void vk_atomic_store(vk_atomic *a, uint64_t v) {
     _InterlockedExchange64(a, (long long)v);
 }
+static inline int vk_take(vk_atomic *a) { return _InterlockedExchange64(a, 1) == 0; }
+static inline void vk_release(vk_atomic *a) { _InterlockedExchange64(a, 0); }
 #elif defined(VOICEKIT_PORTABLE)
 #include <stdatomic.h>
 typedef _Atomic uint64_t vk_atomic;
@@ -86,6 +90,8 @@ static inline int vk_atomic_cas(vk_atomic *a, uint64_t old, uint64_t new_) {
     return atomic_compare_exchange_strong(a, &old, new_);
 }
 static inline void vk_atomic_store(vk_atomic *a, uint64_t v) { atomic_store(a, v); }
+static inline int vk_take(vk_atomic *a) { return atomic_exchange(a, 1) == 0; }
+static inline void vk_release(vk_atomic *a) { atomic_store(a, 0); }
 #else
 typedef uint64_t vk_atomic;
 static inline uint64_t vk_atomic_load(vk_atomic *a) {
@@ -97,6 +103,36 @@ static inline int vk_atomic_cas(vk_atomic *a, uint64_t old, uint64_t new_) {
 static inline void vk_atomic_store(vk_atomic *a, uint64_t v) {
     __atomic_store_n(a, v, __ATOMIC_RELAXED);
 }
+static inline int vk_take(vk_atomic *a) {
+    return __atomic_exchange_n(a, 1, __ATOMIC_ACQUIRE) == 0;
+}
+static inline void vk_release(vk_atomic *a) { __atomic_store_n(a, 0, __ATOMIC_RELEASE); }
 #endif
+
+static inline void vk_atomic_add(vk_atomic *a, uint64_t n) {
+    uint64_t old;
+    do {
+        old = vk_atomic_load(a);
+    } while (!vk_atomic_cas(a, old, old + n));
+}
+
+/* For a number with one writer at a time: readers may be anywhere, and it costs no more
+ * than a plain addition. */
+static inline void vk_atomic_count(vk_atomic *a, uint64_t n) {
+    vk_atomic_store(a, vk_atomic_load(a) + n);
+}
+
+static inline double vk_atomic_load_double(vk_atomic *a) {
+    uint64_t bits = vk_atomic_load(a);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static inline void vk_atomic_store_double(vk_atomic *a, double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    vk_atomic_store(a, bits);
+}
 
 #endif

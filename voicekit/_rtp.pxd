@@ -81,7 +81,7 @@ cdef Kind demux_c(const uint8_t* data, Py_ssize_t size) noexcept nogil
 # `plain` is scratch of at least `size` bytes and must outlive the view. `cipher` may be
 # None (no key yet).
 cdef int open_packet_c(TransportCipher cipher, const uint8_t* data, Py_ssize_t size,
-                       uint8_t* plain, PacketView* view) noexcept
+                       uint8_t* plain, PacketView* view) noexcept nogil
 
 
 # Turns a negative answer of seal_c into its exception.

@@ -220,7 +220,7 @@ cdef Drop read_body(const uint8_t* body, Py_ssize_t size, bint padded,
 
 
 cdef int open_packet_c(TransportCipher cipher, const uint8_t* data, Py_ssize_t size,
-                       uint8_t* plain, PacketView* view) noexcept:
+                       uint8_t* plain, PacketView* view) noexcept nogil:
     """The receive order: every datagram of every road into voicekit passes here.
 
     Reordering any two steps is a bug that some library has had; tests/regressions tells.

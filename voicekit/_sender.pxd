@@ -1,47 +1,68 @@
-# The sending half of a session: what _session calls.
+# The sending half of a session: what _session calls, and who seals from another thread.
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from ._atomic cimport vk_atomic
 from ._crypto cimport TransportCipher
+
+
+@cython.final
+cdef class SendEpoch:
+    cdef vk_atomic value
+
+
+# Whoever seals and sends for a session from a thread of its own.
+cdef class Borrower:
+    # Returns once nothing of the session is in use any more.
+    cdef int freeze(self) except -1
+    # The end-to-end key changed: encrypt anew what has not been sent.
+    cdef int renew(self) except -1
 
 
 @cython.final
 cdef class Sender:
     cdef uint32_t ssrc
     cdef object dave            # None: frames go out as they are
-    # Of the next packet.
-    cdef uint16_t sequence
-    cdef uint32_t timestamp
-    # Of the last one, once there is one.
-    cdef bint sent_any
-    cdef uint16_t last_sequence
-    cdef uint32_t last_timestamp
-    # The media clock: when the next packet is due if audio goes on without a pause.
-    cdef bint running
-    cdef double due
+    cdef readonly SendEpoch epoch
+    cdef readonly bint is_clear  # what `admit` let through last is not end-to-end encrypted
+    # The media clock: samples sent and paused since `restart`, the RTP timestamp at its zero,
+    # and its zero on the caller's clock.
+    cdef vk_atomic _samples
+    cdef uint32_t _first_timestamp
+    cdef vk_atomic _origin      # a double; not a number: the clock does not run yet
     cdef double _slack
-    cdef bint _is_clear         # what `admit` let through last is not end-to-end encrypted
+    # One writer at a time, any reader. Packets under this SSRC count the sequence, too.
+    cdef uint16_t _first_sequence
+    cdef vk_atomic _ssrc_packets
+    cdef vk_atomic _ssrc_octets
+    cdef vk_atomic _last_timestamp
     # Of the whole session.
-    cdef uint64_t packets
-    cdef uint64_t bytes
-    cdef uint64_t clear
-    # Of this SSRC alone, for sender reports; they wrap.
-    cdef uint32_t ssrc_packets
-    cdef uint32_t ssrc_octets
+    cdef vk_atomic _packets
+    cdef vk_atomic _bytes
+    cdef vk_atomic _clear
 
     cdef void restart(self, uint32_t ssrc, uint16_t sequence, uint32_t timestamp) noexcept
 
-    # What to seal for an Opus packet, and its duration; None with a DROP_* in `reason`.
+    # What to seal for an Opus packet, its duration and `is_clear`; None with a DROP_* in
+    # `reason`.
     cdef bytes admit(self, object opus, int* duration, int* reason)
 
     # Bring the timestamp to the media clock; whether a talk spurt begins with this packet.
-    cdef bint follow_clock(self, double now) noexcept
+    cdef bint follow_clock(self, double now) noexcept nogil
+    # Say that the next packet is due at `due`: for who has a schedule of their own.
+    cdef void set_due(self, double due) noexcept nogil
+    # Advance the timestamp without a packet.
+    cdef void skip(self, uint32_t samples) noexcept nogil
 
-    # Write a datagram of FIXED_HEADER + len(frame) + OVERHEAD bytes; a CRYPTO_* of _crypto.pxd.
-    # Sequence and timestamp advance only if it is CRYPTO_OK.
-    cdef int seal(self, TransportCipher cipher, uint8_t* out, bytes frame, int duration,
-                  bint marker) noexcept
+    # Write a datagram of FIXED_HEADER + size + OVERHEAD bytes; a CRYPTO_* of _crypto.pxd.
+    # Sequence and timestamp advance only if it is CRYPTO_OK. One thread at a time.
+    cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
+                  Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil
 
+    # Of the next packet.
+    cdef uint16_t sequence(self) noexcept nogil
+    cdef uint32_t timestamp(self) noexcept nogil
+    cdef double due(self) noexcept nogil
     # The RTP timestamp of the instant `now`.
-    cdef uint32_t timestamp_at(self, double now) noexcept
+    cdef uint32_t timestamp_at(self, double now) noexcept nogil

@@ -1,9 +1,22 @@
-"""The sending half of a session: sequence numbers, the media clock, counters."""
+"""The sending half of a session: sequence numbers, the media clock, counters.
+
+A session can be lent: then a `Borrower` seals and sends from a thread of its own, without
+the GIL. It alone draws sequence numbers and timestamps meanwhile, while RTCP goes on to draw
+from the same nonce counter. All numbers here are atomic, so that anybody may read them.
+"""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.math cimport NAN, isnan
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from ._atomic cimport (
+    vk_atomic_count,
+    vk_atomic_load,
+    vk_atomic_load_double,
+    vk_atomic_store,
+    vk_atomic_store_double,
+)
 from ._crypto cimport CRYPTO_OK, OVERHEAD, TransportCipher
 from ._opus_toc cimport opus_duration_c
 from ._rtp cimport (
@@ -15,18 +28,48 @@ from ._rtp cimport (
     store_header,
 )
 
-__all__ = ["Sender"]
+__all__ = ["Borrower", "SendEpoch", "Sender"]
 
 cdef enum:
     # RFC 6716 §3.2: at most 48 frames (R5) of 1 275 bytes (R2), lengths and padding aside.
     # Nothing larger is Opus, and this still fits a datagram.
     LARGEST_OPUS = 48 * 1275
     SAMPLES_PER_FRAME = 960
+    WRAP_16 = 0xFFFF
+    WRAP_32 = 0xFFFF_FFFF
 
 cdef double SAMPLE_RATE = 48000.0
 cdef double FRAMES_PER_SECOND = 50.0
 # A bound for the conversion to an integer; no call lasts for 30 years.
 cdef double LONGEST_PAUSE = 1e9
+
+
+@cython.final
+cdef class SendEpoch:
+    """Counts the changes of what end-to-end encryption does to frames that are sent.
+
+    It is bumped *before* each change. A frame that was encrypted under another value than
+    the present one must not go out any more.
+    """
+
+    def bump(self):
+        """Say that a change is coming."""
+        vk_atomic_count(&self.value, 1)
+
+    @property
+    def current(self):
+        """How many changes there were."""
+        return vk_atomic_load(&self.value)
+
+
+cdef class Borrower:
+    """Seals and sends for a session, from a thread of its own."""
+
+    cdef int freeze(self) except -1:
+        return 0
+
+    cdef int renew(self) except -1:
+        return 0
 
 
 @cython.final
@@ -36,16 +79,53 @@ cdef class Sender:
 
     def __cinit__(self, object dave, double slack):
         self.dave = dave
+        self.epoch = SendEpoch() if dave is None else dave.send_epoch
         self._slack = slack
 
     cdef void restart(self, uint32_t ssrc, uint16_t sequence, uint32_t timestamp) noexcept:
         self.ssrc = ssrc
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.sent_any = False
-        self.running = False
-        self.ssrc_packets = 0
-        self.ssrc_octets = 0
+        self._first_sequence = sequence
+        self._first_timestamp = timestamp
+        vk_atomic_store(&self._samples, 0)
+        vk_atomic_store_double(&self._origin, NAN)
+        vk_atomic_store(&self._ssrc_packets, 0)
+        vk_atomic_store(&self._ssrc_octets, 0)
+
+    # -- the numbers of the next packet ------------------------------------------
+
+    cdef uint16_t sequence(self) noexcept nogil:
+        return <uint16_t> (
+            (self._first_sequence + vk_atomic_load(&self._ssrc_packets)) & WRAP_16)
+
+    cdef uint32_t timestamp(self) noexcept nogil:
+        return <uint32_t> (
+            (self._first_timestamp + vk_atomic_load(&self._samples)) & WRAP_32)
+
+    cdef double due(self) noexcept nogil:
+        cdef double samples = <double> <int64_t> vk_atomic_load(&self._samples)
+        return vk_atomic_load_double(&self._origin) + samples / SAMPLE_RATE
+
+    cdef void set_due(self, double due) noexcept nogil:
+        cdef double samples = <double> <int64_t> vk_atomic_load(&self._samples)
+        vk_atomic_store_double(&self._origin, due - samples / SAMPLE_RATE)
+
+    cdef void skip(self, uint32_t samples) noexcept nogil:
+        vk_atomic_count(&self._samples, samples)
+
+    cdef bint follow_clock(self, double now) noexcept nogil:
+        cdef double late = now - self.due()
+        cdef uint64_t frames
+        if isnan(late):
+            self.set_due(now)
+            return True
+        if not late > self._slack:
+            return False
+        # Whole frames: what is left over is jitter.
+        frames = <uint64_t> (min(late, LONGEST_PAUSE) * FRAMES_PER_SECOND)
+        vk_atomic_count(&self._samples, frames * SAMPLES_PER_FRAME)
+        return True
+
+    # -- one packet ----------------------------------------------------------------
 
     cdef bytes admit(self, object opus, int* duration, int* reason):
         cdef bytes plain = opus if type(opus) is bytes else bytes(memoryview(opus))
@@ -55,57 +135,74 @@ cdef class Sender:
         if duration[0] == 0 or size > LARGEST_OPUS:
             reason[0] = DROP_BAD_FRAME
             return None
-        self._is_clear = True
+        self.is_clear = True
         if self.dave is not None:
             frame = self.dave.encrypt(frame)
             if frame is None:
                 reason[0] = DROP_NOT_READY
                 return None
             # A frame let through is the same object; silence in its place gives nothing away.
-            self._is_clear = frame is plain
+            self.is_clear = frame is plain
         reason[0] = DROP_NONE
         return frame
 
-    cdef bint follow_clock(self, double now) noexcept:
-        cdef double late = now - self.due
-        cdef int64_t frames
-        if not self.running:
-            self.running = True
-            self.due = now
-            return True
-        if not late > self._slack:
-            return False
-        # Whole frames: what is left over is jitter.
-        frames = <int64_t> (min(late, LONGEST_PAUSE) * FRAMES_PER_SECOND)
-        self.timestamp += <uint32_t> (frames * SAMPLES_PER_FRAME)
-        self.due += frames / FRAMES_PER_SECOND
-        return True
-
-    cdef int seal(self, TransportCipher cipher, uint8_t* out, bytes frame, int duration,
-                  bint marker) noexcept:
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(frame)
+    cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
+                  Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil:
+        cdef uint32_t timestamp = self.timestamp()
         cdef int answer
-        store_header(out, marker, OPUS, self.sequence, self.timestamp, self.ssrc)
-        answer = cipher.seal_c(
-            out + FIXED_HEADER, out, FIXED_HEADER,
-            <const uint8_t*> PyBytes_AS_STRING(frame), size)
+        store_header(out, marker, OPUS, self.sequence(), timestamp, self.ssrc)
+        answer = cipher.seal_c(out + FIXED_HEADER, out, FIXED_HEADER, frame, size)
         if answer != CRYPTO_OK:
             return answer
-        self.sent_any = True
-        self.last_sequence = self.sequence
-        self.last_timestamp = self.timestamp
-        self.sequence += 1
-        self.timestamp += <uint32_t> duration
-        self.due += duration / SAMPLE_RATE
-        self.packets += 1
-        self.bytes += FIXED_HEADER + size + OVERHEAD
-        self.clear += self._is_clear
-        self.ssrc_packets += 1
-        self.ssrc_octets += <uint32_t> size
+        vk_atomic_store(&self._last_timestamp, timestamp)
+        vk_atomic_count(&self._samples, duration)
+        vk_atomic_count(&self._ssrc_packets, 1)
+        vk_atomic_count(&self._ssrc_octets, size)
+        vk_atomic_count(&self._packets, 1)
+        vk_atomic_count(&self._bytes, FIXED_HEADER + size + OVERHEAD)
+        if is_clear:
+            vk_atomic_count(&self._clear, 1)
         return CRYPTO_OK
 
-    cdef uint32_t timestamp_at(self, double now) noexcept:
-        cdef double elapsed = now - self.due if self.running else 0.0
+    # -- what was sent, for any thread -----------------------------------------------
+
+    cdef uint32_t timestamp_at(self, double now) noexcept nogil:
+        cdef double elapsed = now - self.due()
         if not -LONGEST_PAUSE < elapsed < LONGEST_PAUSE:
             elapsed = 0.0
-        return self.timestamp + <uint32_t> <int64_t> (elapsed * SAMPLE_RATE)
+        return self.timestamp() + <uint32_t> <int64_t> (elapsed * SAMPLE_RATE)
+
+    @property
+    def ssrc_packets(self):
+        """Packets under this SSRC."""
+        return vk_atomic_load(&self._ssrc_packets)
+
+    @property
+    def ssrc_octets(self):
+        """Their payloads' size; 32 bits, as in sender reports (RFC 3550 §6.4.1)."""
+        return vk_atomic_load(&self._ssrc_octets) & WRAP_32
+
+    @property
+    def last_sequence(self):
+        """Sequence number of the last packet under this SSRC; None before the first."""
+        return (self.sequence() - 1) & WRAP_16 if self.ssrc_packets else None
+
+    @property
+    def last_timestamp(self):
+        """Its timestamp; None before the first."""
+        return vk_atomic_load(&self._last_timestamp) if self.ssrc_packets else None
+
+    @property
+    def packets(self):
+        """Packets of the session."""
+        return vk_atomic_load(&self._packets)
+
+    @property
+    def bytes(self):
+        """Size of their datagrams."""
+        return vk_atomic_load(&self._bytes)
+
+    @property
+    def clear(self):
+        """Those without end-to-end encryption."""
+        return vk_atomic_load(&self._clear)

@@ -7,7 +7,7 @@ from ._crypto cimport NonceCounter, TransportCipher
 from ._frame cimport AudioFrame
 from ._outbox cimport Outbox
 from ._receiver cimport Receiver
-from ._sender cimport Sender
+from ._sender cimport Borrower, Sender
 
 
 @cython.final
@@ -16,6 +16,7 @@ cdef class RtpSession:
     cdef Sender _sender
     cdef Receiver _receiver
     cdef TransportCipher _cipher        # None without a key
+    cdef Borrower _lent                 # who seals and sends for us now; None: we do
     cdef object _random
     cdef bint _mark_spurts
     # The last key's fingerprint and counter, also after the cipher was closed.
@@ -29,9 +30,17 @@ cdef class RtpSession:
     cdef bytes seal_audio_c(self, object opus, double now)
     cdef AudioFrame receive_c(self, object data, double now)
 
+    # Let somebody else seal and send, until `take_back_c`. Raises `LocalProtocolError` while
+    # it is lent already. `seal_rtcp` stays ours; `close`, `reset` and `set_key` freeze the
+    # borrower first, and it is lent still.
+    cdef int lend_c(self, Borrower borrower) except -1
+    cdef int take_back_c(self) except -1
+
+    cdef int _freeze(self) except -1
     cdef int _receive_rtcp(self, const unsigned char* data, Py_ssize_t size,
                            unsigned char* plain, double now) except -1
     cdef int _drop_frame(self, int reason, object opus) except -1
+    cdef int _check_ours(self) except -1
     cdef bytes _admit(self, object opus, int* duration)
     cdef int _start(self, ssrc, sequence, timestamp) except -1
     cdef bytes _seal_report(self, object report)

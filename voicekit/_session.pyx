@@ -20,13 +20,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int64_t, uint8_t
 
-from ._crypto cimport (
-    CRYPTO_OK,
-    OVERHEAD,
-    TransportCipher,
-    raise_crypto,
-    vk_atomic_load,
-)
+from ._atomic cimport vk_atomic_load
+from ._crypto cimport CRYPTO_OK, OVERHEAD, TransportCipher, raise_crypto
 from ._frame cimport AudioFrame
 from ._outbox cimport NO_SSRC, Outbox
 from ._receiver cimport OWNER_KNOWN, Receiver, Stream
@@ -43,7 +38,7 @@ from ._rtp cimport (
     PacketView,
     open_packet_c,
 )
-from ._sender cimport Sender
+from ._sender cimport Borrower, Sender
 
 from ._rtcp import build_compound, seal_rtcp
 from .config import Config
@@ -117,6 +112,7 @@ cdef class RtpSession:
             cipher = TransportCipher(mode, key, nonce_start=nonce_start)
         else:
             cipher = TransportCipher(mode, key, counter=self._counter)
+        self._freeze()
         if self._cipher is not None:
             self._cipher.close()
         self._cipher = cipher
@@ -125,6 +121,7 @@ cdef class RtpSession:
 
     def close(self):
         """Wipe the key and forget all streams. Counters stay; `set_key` begins again."""
+        self._freeze()
         if self._cipher is not None:
             self._cipher.close()
             self._cipher = None
@@ -134,6 +131,48 @@ cdef class RtpSession:
         """Begin a new session under a new SSRC: no key, no streams, numbers start anew."""
         self.close()
         self._start(ssrc, None, None)
+
+    # -- lending -----------------------------------------------------------------
+
+    def lend(self, Borrower borrower not None):
+        """Let ``borrower`` seal and send, until `take_back`; our own sealing raises meanwhile.
+
+        RTCP stays ours. `set_key`, `close` and `reset` wait until the borrower has stopped,
+        and leave the session lent. Raises `LocalProtocolError` if it is lent already.
+        """
+        self.lend_c(borrower)
+
+    def take_back(self):
+        """Seal and send ourselves again. Idempotent; the borrower has stopped before."""
+        self.take_back_c()
+
+    cdef int lend_c(self, Borrower borrower) except -1:
+        if self._lent is not None:
+            raise LocalProtocolError("somebody sends for this session already")
+        self._lent = borrower
+        return 0
+
+    cdef int take_back_c(self) except -1:
+        self._lent = None
+        return 0
+
+    @property
+    def is_lent(self):
+        """Whether somebody else, such as a pacer, seals and sends for the session."""
+        return self._lent is not None
+
+    def renew(self):
+        """Have the borrower, if there is one, encrypt anew what it has not sent."""
+        if self._lent is not None:
+            self._lent.renew()
+
+    cdef int _freeze(self) except -1:
+        return 0 if self._lent is None else self._lent.freeze()
+
+    cdef int _check_ours(self) except -1:
+        if self._lent is not None:
+            raise LocalProtocolError("the pacer sends for this session")
+        return 0
 
     @property
     def ssrc(self):
@@ -168,6 +207,7 @@ cdef class RtpSession:
         cdef bint spurt
         cdef int duration = 0
         cdef int reason = DROP_NONE
+        self._check_ours()
         if self._cipher is None:
             self._drop_frame(DROP_NOT_READY, opus)
             return None
@@ -179,8 +219,9 @@ cdef class RtpSession:
         packet = PyBytes_FromStringAndSize(
             NULL, FIXED_HEADER + PyBytes_GET_SIZE(frame) + OVERHEAD)
         if sender.seal(
-            self._cipher, <uint8_t*> PyBytes_AS_STRING(packet), frame, duration,
-            spurt and self._mark_spurts,
+            self._cipher, <uint8_t*> PyBytes_AS_STRING(packet),
+            <const uint8_t*> PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), duration,
+            spurt and self._mark_spurts, sender.is_clear,
         ) != CRYPTO_OK:
             self._drop_frame(DROP_NONCE_EXHAUSTED, opus)
             return None
@@ -201,7 +242,9 @@ cdef class RtpSession:
         cdef bytes packet = PyBytes_FromStringAndSize(
             NULL, FIXED_HEADER + PyBytes_GET_SIZE(frame) + OVERHEAD)
         _check(self._sender.seal(
-            self._cipher, <uint8_t*> PyBytes_AS_STRING(packet), frame, duration, marker))
+            self._cipher, <uint8_t*> PyBytes_AS_STRING(packet),
+            <const uint8_t*> PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), duration,
+            marker, self._sender.is_clear))
         return packet
 
     def seal_into(self, buffer, opus, *, bint marker=False):
@@ -218,7 +261,9 @@ cdef class RtpSession:
         try:
             if out.len < size:
                 raise ValueError(f"the datagram has {size} bytes, the buffer {out.len}")
-            _check(self._sender.seal(self._cipher, <uint8_t*> out.buf, frame, duration, marker))
+            _check(self._sender.seal(
+                self._cipher, <uint8_t*> out.buf, <const uint8_t*> PyBytes_AS_STRING(frame),
+                PyBytes_GET_SIZE(frame), duration, marker, self._sender.is_clear))
         finally:
             PyBuffer_Release(&out)
         return size
@@ -226,6 +271,7 @@ cdef class RtpSession:
     cdef bytes _admit(self, object opus, int* duration):
         cdef int reason = DROP_NONE
         cdef bytes frame
+        self._check_ours()
         if self._cipher is None:
             raise LocalProtocolError("there is no key: wait for the session description")
         frame = self._sender.admit(opus, duration, &reason)
@@ -427,12 +473,12 @@ cdef class RtpSession:
     @property
     def last_sequence(self):
         """Sequence number of the last packet sent under this SSRC; None before the first."""
-        return self._sender.last_sequence if self._sender.sent_any else None
+        return self._sender.last_sequence
 
     @property
     def last_timestamp(self):
         """Timestamp of the last packet sent under this SSRC; None before the first."""
-        return self._sender.last_timestamp if self._sender.sent_any else None
+        return self._sender.last_timestamp
 
     @property
     def packets_sent(self):

@@ -70,6 +70,7 @@ class VoiceConnection:
         self._random = random if random is not None else random_module.SystemRandom()
         self._dave = dave if dave is not None else _make_dave(self._config, dave_identity)
         self._dave_generation = self._dave.generation
+        self._send_epoch = self._dave.send_epoch.current
         self._dave_violations = 0
         self._dave_begun = False  # this session has had its first transition
         self._gateway = Gateway(
@@ -120,6 +121,11 @@ class VoiceConnection:
     def is_closed(self) -> bool:
         """Whether the call is over."""
         return self._gateway.state is GatewayState.CLOSED
+
+    @property
+    def lent(self) -> bool:
+        """Whether a pacer seals and sends: then audio is pushed to it, not to us."""
+        return self._rtp.is_lent
 
     @property
     def ssrc(self) -> int | None:
@@ -379,13 +385,22 @@ class VoiceConnection:
         finally:
             self._busy.release()
 
+    def start_audio(self, now: float) -> bool:
+        """Show ourselves as speaking, for audio that a pacer sends; False: not ready."""
+        with self._mutation(now):
+            ready = self._may_send(now)
+            if ready:
+                self._talk.audio_sent(now)
+            return ready
+
     def stop_audio(self, now: float) -> None:
         """End the talk spurt: five silence frames, one per 20 ms, then Speaking 0.
 
-        `AudioStopped` tells when it is done, at once where nothing was being sent.
+        `AudioStopped` tells when it is done, at once where nothing was being sent, or
+        where a pacer sends: the silence is its business.
         """
         with self._mutation(now):
-            if self._talk.wanted and self.is_ready:
+            if self._talk.wanted and self.is_ready and not self.lent:
                 self._talk.end(now)
             else:
                 self._end_of_silence(now)
@@ -423,6 +438,9 @@ class VoiceConnection:
         if self._dave_generation != self._dave.generation:
             self._dave_generation = self._dave.generation
             self._rtp.retry(now)
+        if self._send_epoch != self._dave.send_epoch.current:
+            self._send_epoch = self._dave.send_epoch.current
+            self._rtp.renew()
         while (event := self._rtp.poll()) is not None:
             self._put(event)
 
@@ -549,26 +567,32 @@ class VoiceConnection:
 
     # -- sending audio ------------------------------------------------------------------
 
-    def _seal(self, opus: bytes, now: float) -> bytes | None:
+    def _may_send(self, now: float) -> bool:
+        """Whether audio can go out now; Speaking has gone first."""
         talk = self._talk
         if not self.is_ready:
-            self._drop(DropReason.NOT_READY, len(opus))
-            return None
+            return False
         if not talk.wanted:
             talk.wanted = self._config.speaking_flags
         if talk.announced != talk.wanted:
             self._announce_speaking(now)
-            if not talk.announced:
-                # No WebSocket to announce it on: audio before Speaking would be lost anyway.
-                self._drop(DropReason.NOT_READY, len(opus))
-                return None
+        # Without a WebSocket to announce it on, audio would be lost anyway.
+        return bool(talk.announced)
+
+    def _seal(self, opus: bytes, now: float) -> bytes | None:
+        if not self._may_send(now):
+            self._drop(DropReason.NOT_READY, len(opus))
+            return None
         datagram = self._rtp.seal_audio(opus, now)
         if datagram is None and self._rtp.is_exhausted:
             self._gateway.renegotiate("every nonce of the transport key is used", now)
-        talk.audio_sent(now)
+        self._talk.audio_sent(now)
         return datagram
 
     def _send_silence(self, due: float, now: float) -> None:
+        if self.lent:
+            self._talk.audio_sent(now)  # a pacer took over, and ends in its own way
+            return
         datagram = self._seal(SILENCE_FRAME, now)
         if datagram is not None:
             self._put(SendDatagram(self._path.link, datagram))

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from .._sender import SendEpoch
 from ..codes import SILENCE_FRAME
 from ..events import DaveEvent, E2eeWithheld
 from .backend import DaveBackend, Encrypt
@@ -75,6 +76,7 @@ class FramePath:
         self._withheld = False
         self._open = backend.decrypt
         self._seal: Encrypt | None = None  # None: CLEAR
+        self.send_epoch = SendEpoch()
         self._orphaned_until: float | None = None  # the key's group is no more
         self._marked = False  # frames with the marker are encrypted ones
         self._marked_until: float | None = None  # after a downgrade
@@ -128,6 +130,7 @@ class FramePath:
 
     def begin_session(self) -> None:
         """A new session: no keys, everything in clear."""
+        self.send_epoch.bump()
         self._backend.forget()
         self._seal = None
         self._withheld = False
@@ -152,9 +155,15 @@ class FramePath:
         if self._orphaned_until is not None:
             self._drop_key()
 
+    def _send_with(self, seal: Encrypt | None) -> None:
+        """Change what is done to frames that go out; nobody sends those of before any more."""
+        if seal is not self._seal:
+            self.send_epoch.bump()
+            self._seal = seal
+
     def _drop_key(self) -> None:
         if self._seal is not None:
-            self._seal = _no_key
+            self._send_with(_no_key)
         self._orphaned_until = None
 
     def add_keys(self) -> None:
@@ -178,16 +187,16 @@ class FramePath:
         to version 0, is still pending.
         """
         if transition.version == 0:
-            self._seal = None
+            self._send_with(None)
             self._orphaned_until = None
             self._clear_until = _ALWAYS
             self._marked_until = now + KEY_EXPIRY
             self._expiries.append((now + KEY_EXPIRY, self._layer + 1))
             return
         if transition.key is None:
-            self._seal = _no_key
+            self._send_with(_no_key)
         elif transition.key is not KEEP_KEY:
-            self._seal = self._backend.encryptor(transition.key)
+            self._send_with(self._backend.encryptor(transition.key))
         if self._seal is not None:
             self._withheld = False
         if is_present:

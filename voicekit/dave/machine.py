@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from .._sender import SendEpoch
 from ..codes import Opcode
 from ..events import DaveEvent, DaveFailed, DaveRecovering, DaveTransition, ProtocolViolation
 from ..messages import DaveExecuteTransition, DavePrepareEpoch, DavePrepareTransition
@@ -111,6 +112,11 @@ class DaveMachine:
     def encrypted(self) -> bool:
         """Whether what is sent now is end-to-end encrypted."""
         return self._frames.encrypted
+
+    @property
+    def send_epoch(self) -> SendEpoch:
+        """Bumped before each change of what is done to frames that we send."""
+        return self._frames.send_epoch
 
     @property
     def epoch(self) -> int | None:

@@ -8,6 +8,7 @@ only.
 
 from typing import Protocol
 
+from .._sender import SendEpoch
 from ..events import DaveEvent
 
 __all__ = ["DaveSession", "Passthrough"]
@@ -27,6 +28,10 @@ class DaveSession(Protocol):
     @property
     def generation(self) -> int:
         """Grows whenever more frames can be decrypted than before."""
+
+    @property
+    def send_epoch(self) -> SendEpoch:
+        """Always the same object, bumped before `encrypt` begins to answer differently."""
 
     @property
     def epoch(self) -> int | None:
@@ -96,6 +101,7 @@ class Passthrough:
     max_version = 0
     version = 0
     generation = 0
+    send_epoch = SendEpoch()  # never bumped: what is sent stays in clear
     epoch = None
     privacy_code = None
     members: tuple[int, ...] = ()
