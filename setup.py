@@ -28,6 +28,9 @@ MODULES = [
     "_sender",
     "_session",
 ]
+PORTABLE = os.environ.get("VOICEKIT_PORTABLE") == "1"
+if sys.platform == "linux" and not PORTABLE:
+    MODULES += ["net._relay"]
 
 macros: list[tuple[str, str | None]] = []
 compile_args: list[str] = []
@@ -35,7 +38,7 @@ link_args: list[str] = []
 
 if sys.platform != "win32":
     compile_args += ["-O2", "-Wall", "-Wextra"]
-if os.environ.get("VOICEKIT_PORTABLE") == "1":
+if PORTABLE:
     macros.append(("VOICEKIT_PORTABLE", "1"))
 if os.environ.get("VOICEKIT_SANITIZE") == "1":
     sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
@@ -47,7 +50,7 @@ setup(
         [
             Extension(
                 f"voicekit.{name}",
-                [f"voicekit/{name}.pyx"],
+                [f"voicekit/{name.replace('.', '/')}.pyx"],
                 include_dirs=["voicekit"],
                 depends=["voicekit/_platform.h", "voicekit/_wire.pxd"],
                 define_macros=macros,

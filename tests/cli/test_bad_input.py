@@ -72,6 +72,8 @@ def test_libopus_that_is_not_a_library(tmp_path: Path) -> None:
         (["nonsense"], ["nonsense"]),
         (["play"], ["--help"]),
         (["serve", "--loss", "101"], ["--loss"]),
+        (["serve", "--media", "count", "--loss", "5"], ["--loss"]),
+        (["serve", "--media", "blind"], ["--media"]),
         (["serve", "--ws-port", "70000"], ["--ws-port"]),
         (["serve", "--mode", "rot13"], ["--mode"]),
         (["serve", "--dave", "maybe"], ["--dave"]),

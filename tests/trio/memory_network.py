@@ -181,6 +181,9 @@ class MemoryDatagrams:
     def receive(self) -> tuple[bytes, Address] | None:
         return self._received.popleft() if self._received else None
 
+    def fileno(self) -> int:
+        return -1
+
     def close(self) -> None:
         self._network._datagrams.pop(self._address, None)
         self._network.open.discard(self)

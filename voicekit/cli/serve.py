@@ -62,6 +62,10 @@ def serve(
         list[str] | None,
         typer.Option(help="Misbehave, such as close:4015@5 (see docs/faults.md). Repeatable."),
     ] = None,
+    media: Annotated[
+        Literal["open", "count", "relay"],
+        typer.Option(help="Audio: opened and judged; or counted; or counted and passed on as is."),
+    ] = "open",
     json: Json = False,
 ) -> None:
     """Run a voice server on this machine, for tests: real WebSockets, real UDP."""
@@ -71,6 +75,9 @@ def serve(
             faults.append(parse_fault(text))
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--fault") from None
+    if media != "open" and (loss or jitter):
+        why = "a bad network takes media that is opened"
+        raise typer.BadParameter(why, param_hint="--loss, --jitter")
     config = ServerConfig(
         token=token,
         default_channel_id=channel_id,
@@ -80,6 +87,7 @@ def serve(
         jitter=jitter / 1000,
         network_seed=seed,
         faults=tuple(faults),
+        media=media,
     )
     try:
         server = VoiceServer(config, random=random.SystemRandom())

@@ -86,6 +86,11 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- forwarding ----------------------------------------------------------
 
+    #: What is done with audio and RTCP. "open": opened, judged, sealed anew for each receiver.
+    #: "count": counted. "relay": counted and passed on as it is, which takes one key for a
+    #: whole room. Both of these judge nothing and believe every source address: they are for
+    #: measuring clients on one machine, where the server must not be what is measured.
+    media: Literal["open", "count", "relay"] = "open"
     #: Header extensions added to forwarded audio, of `EXTENSIONS`. Discord sends all three.
     extensions: tuple[str, ...] = ()
     #: The audio level (RFC 6464, -dBov) of senders that state none.
@@ -120,6 +125,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("gateway versions are 4 to 9")
         if self.dave not in ("on", "off", "required"):
             raise ValueError('dave is "on", "off" or "required"')
+        if self.media not in ("open", "count", "relay"):
+            raise ValueError('media is "open", "count" or "relay"')
         if not 0 <= self.first_transition_id <= 0xFFFF:
             raise ValueError("first_transition_id has 16 bits")
         if self.modes is not None and not self.modes:
@@ -138,7 +145,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("padding is 0 to 255")
         if not 0 <= self.audio_level <= 127:
             raise ValueError("audio_level is 0 to 127")
-        _ = self.network
+        if self.network and self.media != "open":
+            raise ValueError("a bad network takes media that is opened")
 
     def __repr__(self) -> str:
         shown = msgspec.structs.asdict(self)

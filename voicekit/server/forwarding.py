@@ -18,6 +18,7 @@ from .._rtp import PacketKind, RtpPacket, demux, open_packet, seal_packet
 from ..codes import DropReason, SpeakingFlags
 from ..errors import DecryptionFailed, InvalidPacket, NonceExhausted
 from ..link import Link
+from .blind import is_media
 from .judge import FORWARDED, SPEAKING_GRACE, BadReason
 from .limits import TokenBucket
 from .outputs import SendDatagram
@@ -70,6 +71,9 @@ class Forwarding:
             return
         if len(data) > self._board.config.max_datagram_size:
             self._drop(known, BadReason.TOO_LONG)
+            return
+        if self._board.blind is not None and known is not None and is_media(data):
+            self._board.blind.receive(known, data)
             return
         kind = demux(data)
         if kind is PacketKind.RTP or kind is PacketKind.RTCP:
@@ -162,6 +166,10 @@ class Forwarding:
         self, session: Session, opened: "_Opened", data: bytes, address: Address, now: float
     ) -> None:
         """Judge authentic media, and pass on what deserves it."""
+        if self._board.blind is not None:  # from an address that is new to us
+            self._board.bind(session, address)
+            self._board.blind.receive(session, data)
+            return
         content, key = opened
         if isinstance(content, bytes):
             reason = _judge_rtcp(session, content, data, key)

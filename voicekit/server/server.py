@@ -16,6 +16,7 @@ parts: `signalling` (WebSocket), `forwarding` (UDP), `judge` (what is wrong with
 from random import Random
 
 from ..errors import LocalProtocolError
+from .blind import MediaRelay
 from .config import ServerConfig
 from .faults import Faults
 from .forwarding import Forwarding
@@ -57,6 +58,20 @@ class VoiceServer:
     def set_udp_address(self, host: str, port: int) -> None:
         """Tell which address clients are given for their media."""
         self._board.udp_address = (host, port)
+
+    @property
+    def takes_relay(self) -> bool:
+        """Whether media is not opened, so that a relay can have it: see `set_relay`."""
+        return self._board.blind is not None
+
+    def set_relay(self, relay: MediaRelay) -> None:
+        """Leave media that is not opened to ``relay``. Call it before `start`.
+
+        Raises `LocalProtocolError` when media is opened.
+        """
+        if self._board.blind is None:
+            raise LocalProtocolError('a relay takes ServerConfig(media="count" or "relay")')
+        self._board.blind.set_relay(relay)
 
     # -- input -----------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from .stats import SessionStats
 
 if TYPE_CHECKING:
     from .._rtp import RtpPacket
+    from .blind import MediaRoute
     from .encryption import Encryption
     from .judge import BadReason
     from .reports import Reports
@@ -95,6 +96,7 @@ class Room:
         self.other_channels: set[int] = set()  #: what it is not, while its id is not known
         self.members: dict[int, Session] = {}  #: by user id
         self.encryption: Encryption | None = None  #: None: in clear, for good or so far
+        self.secret: bytes | None = None  #: the one key of all, where media is passed on as it is
 
 
 class Session:
@@ -155,6 +157,11 @@ class Session:
         self.report_timer: Timer | None = None
         self.keepalives = 0
 
+        # Media that is not opened: what `route` has not counted, or not any more.
+        self.route: MediaRoute | None = None
+        self.media_received = 0
+        self.media_passed = 0
+
         # Media to it.
         self.observed: Address | None = None  #: where its last discovery request came from
         self.address: Address | None = None  #: where its media goes
@@ -195,6 +202,7 @@ class Session:
 
     def stats(self) -> SessionStats:
         """A snapshot of what was counted."""
+        route = self.route
         return SessionStats(
             user_id=self.user_id,
             server_id=self.room.server_id,
@@ -213,6 +221,8 @@ class Session:
             frames_clear=self.judge.frames[FrameKind.CLEAR],
             frames_silence=self.judge.frames[FrameKind.SILENCE],
             keepalives=self.keepalives,
+            media_received=self.media_received + (0 if route is None else route.received),
+            media_passed=self.media_passed + (0 if route is None else route.passed),
             packets_sent=self.packets_sent,
             rtcp_sent=self.rtcp_sent,
             dropped_to=self.dropped_to,

@@ -25,6 +25,8 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     frames_clear: int  #: passed on, in clear
     frames_silence: int  #: passed on, Opus silence in clear
     keepalives: int
+    media_received: int  #: audio and RTCP that was not opened (`ServerConfig.media`)
+    media_passed: int  #: of these, datagrams passed on as they were
     packets_sent: int  #: audio to this client, lost ones included
     rtcp_sent: int
     dropped_to: int  #: audio to this client that the network lost

@@ -12,6 +12,7 @@ from ..codes import Opcode
 from ..errors import BackendUnavailable, LocalProtocolError, ModeUnavailable
 from ..link import Link
 from ..messages import BINARY_OPS, encode_server_binary, encode_text
+from .blind import BlindMedia, close_route
 from .config import ServerConfig
 from .fault_specs import Impairment
 from .judge import BadReason
@@ -72,6 +73,9 @@ class Switchboard:
         self.timers = Timers()
         self.outputs: deque[ServerOutput | ServerEvent] = deque()
         self.udp_address: Address | None = None
+        self.blind: BlindMedia | None = None  # None: media is opened
+        if config.media != "open":
+            self.blind = BlindMedia(self.outputs, passes_on=config.media == "relay")
 
         self.sockets: dict[int, Socket] = {}
         self.strangers = 0  # sockets without a session
@@ -252,11 +256,12 @@ class Switchboard:
     def new_key(self, session: Session, mode: str, now: float) -> None:
         """Give out a secret key (op 4). Group keys are agreed on anew, too."""
         encryption = self.encryption_of(session.room, now)
-        secret = self.random.randbytes(32)
+        secret = self._secret_for(session.room)
         if session.previous_key is not None:
             session.previous_key.cipher.close()
         session.previous_key, session.key = session.key, Key(mode, secret)
         session.previous_key_until = now + KEY_GRACE
+        self._media_changes(session.room)
         self.tell(
             session,
             Opcode.SESSION_DESCRIPTION,
@@ -272,6 +277,13 @@ class Switchboard:
         )
         if encryption is not None:
             encryption.join(session, now)
+
+    def _secret_for(self, room: Room) -> bytes:
+        if self.config.media != "relay":
+            return self.random.randbytes(32)
+        if room.secret is None:
+            room.secret = self.random.randbytes(32)
+        return room.secret
 
     def encryption_of(self, room: Room, now: float) -> "Encryption | None":
         """Return the end-to-end encryption of a room; None: it is, or is as yet, in clear."""
@@ -322,10 +334,16 @@ class Switchboard:
         former = self.by_address.get(address)
         if former is not None:
             former.address = None  # one socket, a new session
+            self._media_changes(former.room)
         if session.address is not None:
             del self.by_address[session.address]
         session.address = address
         self.by_address[address] = session
+        self._media_changes(session.room)
+
+    def _media_changes(self, room: Room) -> None:
+        if self.blind is not None:
+            self.blind.addresses_changed(room.members.values())
 
     def detach(self, session: Session, now: float) -> None:
         """Keep a session without a socket, if there is something to resume."""
@@ -356,6 +374,8 @@ class Switchboard:
             del self.by_identity[room.server_id, session.session_id]
         for _ in session.held:
             session.judge.count(BadReason.AUDIO_BEFORE_SPEAKING)
+        close_route(session)
+        self._media_changes(room)
         stats = session.stats()
         for key in (session.key, session.previous_key):
             if key is not None:

@@ -42,6 +42,9 @@ class Datagrams(Protocol):
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         """Return a datagram and its sender; None: none there. `OSError`: the socket broke."""
 
+    def fileno(self) -> int:
+        """Return the operating system's number of it; below 0: it has none."""
+
     def close(self) -> None:
         """Close it; nobody may be waiting."""
 
@@ -150,6 +153,10 @@ class UdpSocket:
                     continue  # reading took it away: there may be datagrams behind it
                 raise
             return data, (address[0], address[1])
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Close it; nobody may be waiting."""

@@ -22,6 +22,7 @@ from ..server.outputs import (
 from .driver import DATAGRAM_BATCH
 from .network import Datagrams, Network
 from .pump import Engine, beside
+from .relay import Strangers, relay_for, run_relay
 from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
 
 __all__ = ["Listening", "serve"]
@@ -131,6 +132,9 @@ class _Shell(Engine):
         super().__init__(server, outputs, handle_event)
         self.udp = udp
         self._server = server
+        self._relay = relay_for(udp) if server.takes_relay else None
+        if self._relay is not None:
+            server.set_relay(self._relay)
         self._listeners = listeners
         self._ssl_context = ssl_context
         self._links: dict[int, WebSocketLink] = {}
@@ -139,7 +143,10 @@ class _Shell(Engine):
 
     def _start(self, now: float) -> None:
         self._server.start(now, time.time())
-        self._nursery.start_soon(self._receive_datagrams)
+        if self._relay is None:
+            self._nursery.start_soon(self._receive_datagrams)
+        else:
+            self._nursery.start_soon(run_relay, self._relay, self._take_datagrams)
         self._nursery.start_soon(self._accept)
 
     async def stop(self) -> None:
@@ -252,6 +259,15 @@ class _Shell(Engine):
                 server.receive_datagram(*received, now)
                 self._drain_outputs()
             self._set_alarm()
+
+    @trio.lowlevel.enable_ki_protection
+    def _take_datagrams(self, received: Strangers) -> None:
+        """Take what the relay leaves to us."""
+        if not self.finished.is_set():
+            now = trio.current_time()
+            for data, address in received:
+                self._server.receive_datagram(data, address, now)
+            self.drain()
 
 
 def _reachable(address: str) -> str:
