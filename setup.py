@@ -45,20 +45,30 @@ if os.environ.get("VOICEKIT_SANITIZE") == "1":
     compile_args += ["-g", "-O1", "-fno-sanitize-recover=undefined", *sanitizers]
     link_args += sanitizers
 
+
+def extension(name: str) -> Extension:
+    """Return the extension module of ``package.name``, with the settings of all of them."""
+    return Extension(
+        name,
+        [f"{name.replace('.', '/')}.pyx"],
+        include_dirs=["voicekit"],
+        depends=["voicekit/_platform.h", "voicekit/_wire.pxd"],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+
+
+names = [f"voicekit.{name}" for name in MODULES]
+# The loops of the benchmarks: for checkouts (`pip install -e`, `build_ext --inplace`) alone. A
+# wheel installs `voicekit` and nothing beside it.
+in_place = "editable_wheel" in sys.argv or "--inplace" in sys.argv or "-i" in sys.argv
+if in_place and os.path.exists("bench/_limit.pyx"):
+    names.append("bench._limit")
+
 setup(
     ext_modules=cythonize(
-        [
-            Extension(
-                f"voicekit.{name}",
-                [f"voicekit/{name.replace('.', '/')}.pyx"],
-                include_dirs=["voicekit"],
-                depends=["voicekit/_platform.h", "voicekit/_wire.pxd"],
-                define_macros=macros,
-                extra_compile_args=compile_args,
-                extra_link_args=link_args,
-            )
-            for name in MODULES
-        ],
+        [extension(name) for name in names],
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

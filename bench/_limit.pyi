@@ -1,0 +1,35 @@
+from collections.abc import Sequence
+from typing import final
+
+__all__ = [
+    "OpensslAead",
+    "Packets",
+    "SodiumAead",
+    "opus_decode",
+    "opus_encode",
+    "receive_datagrams",
+]
+
+@final
+class Packets:
+    def __init__(self, packets: Sequence[bytes]) -> None: ...
+
+@final
+class SodiumAead:
+    def __init__(self, seal: int, open: int, schedule: int, key: bytes) -> None: ...
+    def seal(self, payload: bytes, n: int) -> float: ...
+    def open(self, packets: Packets, n: int, header: int = 12) -> float: ...
+
+@final
+class OpensslAead:
+    def __init__(self, functions: dict[str, int], cipher: int, key: bytes) -> None: ...
+    def seal(self, payload: bytes, n: int) -> float: ...
+    def open(self, packets: Packets, n: int, header: int = 12) -> float: ...
+
+def opus_encode(function: int, state: int, frames: Packets, samples: int, n: int) -> float: ...
+def opus_decode(
+    function: int, state: int, packets: Packets, samples: int, channels: int, n: int
+) -> float: ...
+def receive_datagrams(
+    fd: int, n: int, aead: SodiumAead | None = None, header: int = 12
+) -> float: ...

@@ -1,0 +1,126 @@
+"""Connections that are really in a call, for measuring what a packet costs there.
+
+Two clients and a voice server on a virtual clock (`voicekit.testing.Pair`), with everything that
+the default configuration switches on: statistics, the media clock, the map of SSRCs, the seam of
+end-to-end encryption, and behind it a real MLS group where that is asked for.
+"""
+
+from itertools import count
+
+import dave
+
+from voicekit._extensions import audio_level_element, speaker_flags_element
+from voicekit._rtp import seal_packet
+from voicekit.config import Config
+from voicekit.connection import VoiceConnection
+from voicekit.dave.libdave import Backend
+from voicekit.dave.machine import DaveMachine
+from voicekit.server import ServerConfig
+from voicekit.testing import Pair
+
+from .libraries import CIPHERS
+
+__all__ = ["PAYLOAD", "Call"]
+
+#: 20 ms of Opus at 64 kbit/s, which is what a voice channel gives: 160 bytes. The first is the
+#: TOC of a stereo CELT frame.
+PAYLOAD = b"\xfc" + bytes(range(159))
+#: What Discord's servers put before audio: a level and the speaker's flags.
+EXTENSION = (audio_level_element(30), speaker_flags_element(1))
+SAMPLES = 960
+#: libdave looks a codec up by it, and nothing else.
+DAVE_SSRC = 1
+#: Seconds for which a Decryptor keeps a key.
+KEEP = 1e9
+
+
+class Call:
+    """A call of two with one transport cipher: "aes" or "xchacha"."""
+
+    def __init__(self, cipher: str, *, dave: bool = False) -> None:
+        mode = CIPHERS[cipher]
+        config = Config(modes=(mode,))
+        server = ServerConfig(modes=(mode,))
+        self._pair = pair = Pair(clients=2, config=config, server_config=server, dave=dave)
+        pair.connect()
+        sender, receiver = pair.clients
+        for client in pair.clients:
+            pair.play(client, 3)
+        pair.drive(5.0 if dave else 1.0)
+        self.sender: VoiceConnection = sender.connection
+        self.receiver: VoiceConnection = receiver.connection
+        if dave:
+            self._sending, self._receiving = (
+                _machine(client.connection) for client in pair.clients
+            )
+            assert self._sending.encrypted
+            assert self._receiving.encrypted
+        assert len(receiver.frames) >= 3
+        key = pair.server._board.sessions[
+            self.receiver.info.server_id, self.receiver.info.user_id
+        ].key
+        assert key is not None
+        self._server_cipher = key.cipher
+        last = receiver.frames[-1]
+        self._ssrc = last.ssrc
+        self._numbers = count(last.sequence + 1)
+        self._dave = dave
+
+    @property
+    def now(self) -> float:
+        """The virtual time: what the connections take as ``now``."""
+        return self._pair.now
+
+    def end_to_end(self, opus: bytes) -> bytes:
+        """Encrypt a frame as the sender would, or not, end to end."""
+        if not self._dave:
+            return opus
+        frame: bytes | None = self.sender._dave.encrypt(opus)
+        assert frame is not None
+        assert frame != opus
+        return frame
+
+    def encryptor(self) -> dave.Encryptor:
+        """Return an Encryptor of libdave with the sender's key."""
+        encryptor = dave.Encryptor()
+        encryptor.assign_ssrc_to_codec(DAVE_SSRC, dave.Codec.opus)
+        encryptor.set_key_ratchet(_ratchet(_libdave(self._sending).send_key()))
+        return encryptor
+
+    def decryptor(self) -> dave.Decryptor:
+        """Return a Decryptor of libdave with the receiver's key for the sender."""
+        session = _libdave(self._receiving)._session
+        decryptor = dave.Decryptor()
+        ratchet = _ratchet(session.get_key_ratchet(str(self.sender.info.user_id)))
+        decryptor.transition_to_key_ratchet(ratchet, KEEP)
+        return decryptor
+
+    def packets(self, n: int, *, extension: bool = False) -> list[bytes]:
+        """Return the next ``n`` datagrams that the server would send to the receiver."""
+        extensions = EXTENSION if extension else ()
+        return [
+            seal_packet(
+                self._server_cipher,
+                sequence=number & 0xFFFF,
+                timestamp=number * SAMPLES & 0xFFFFFFFF,
+                ssrc=self._ssrc,
+                payload=self.end_to_end(PAYLOAD),
+                extensions=extensions,
+            )
+            for number in (next(self._numbers) for _ in range(n))
+        ]
+
+
+def _machine(connection: VoiceConnection) -> DaveMachine:
+    assert isinstance(connection._dave, DaveMachine)
+    return connection._dave
+
+
+def _libdave(machine: DaveMachine) -> Backend:
+    assert isinstance(machine._backend, Backend)
+    return machine._backend
+
+
+def _ratchet(key: object) -> dave.IKeyRatchet:
+    assert isinstance(key, dave.IKeyRatchet)
+    return key

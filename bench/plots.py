@@ -1,0 +1,90 @@
+"""Plots of a run, as SVG: one for each group whose rows a picture says more about than a table."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from .results import Row, Run
+
+__all__ = ["PLOTS", "draw"]
+
+_LIMIT, _OURS, _PEER = "#9aa0a6", "#1f6feb", "#e3873e"
+
+#: The same bytes from the same figures, and text that a reader can search.
+_STYLE: Any = {
+    "svg.hashsalt": "voicekit",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def bars(axes: Axes, rows: list[Row]) -> None:
+    """Draw a bar for each row, behind it the limit; peers in another colour."""
+    labels = [f"{row.name}, {row.peer}" if row.peer else row.name for row in rows]
+    at = list(range(len(rows)))[::-1]
+    axes.barh(at, [row.value for row in rows], color=[_PEER if r.peer else _OURS for r in rows])
+    limits = [(y, row.limit) for y, row in zip(at, rows, strict=True) if row.limit]
+    axes.barh([y for y, _ in limits], [limit for _, limit in limits], color=_LIMIT, height=0.45)
+    for y, row in zip(at, rows, strict=True):
+        axes.annotate(
+            f" {row.value:.3g}" + (f" ({row.ratio:.2f}×)" if row.ratio else ""),
+            (row.value, y),
+            va="center",
+        )
+    axes.set_yticks(at, labels)
+    axes.set_xlabel(f"{rows[0].unit}; grey: the C limit in the same run")
+    if max(row.value for row in rows) > 20 * min(row.value for row in rows if row.value > 0):
+        axes.set_xscale("log")
+    axes.margins(x=0.2)
+
+
+def percentiles(axes: Axes, rows: list[Row]) -> None:
+    """Draw the percentiles of each row's ``points``, on a logarithmic scale."""
+    for row in rows:
+        if row.points:
+            label = f"{row.name}, {row.peer}" if row.peer else row.name
+            axes.plot(list(row.points), list(row.points.values()), marker="o", label=label)
+    axes.set_ylabel(rows[0].unit)
+    axes.set_yscale("log")
+    axes.legend(frameon=False)
+
+
+#: Group: how it is drawn.
+PLOTS: dict[str, Callable[[Axes, list[Row]], None]] = {
+    "seal": bars,
+    "open": bars,
+    "opus": bars,
+    "dave": bars,
+    "gateway": bars,
+    "udp": bars,
+    "pacing": percentiles,
+    "calls": percentiles,
+}
+
+
+def draw(run: Run, directory: Path) -> Iterator[Path]:
+    """Draw what a run has rows for; yield the files."""
+    for group, paint in PLOTS.items():
+        rows = [row for row in run.rows if row.group == group]
+        if paint is percentiles:
+            rows = [row for row in rows if row.points]
+        if not rows:
+            continue
+        with mpl.rc_context(_STYLE):
+            height = 1.2 + 0.3 * len(rows) if paint is bars else 4.0
+            figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+            paint(axes, rows)
+            axes.set_title(f"{group}: {run.machine.get('cpu', '')}", loc="left")
+            path = directory / f"{group}.svg"
+            figure.savefig(path, metadata={"Date": None, "Creator": None})
+            plt.close(figure)
+        yield path

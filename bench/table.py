@@ -1,0 +1,60 @@
+"""Rows as a table of text."""
+
+from collections.abc import Iterable, Sequence
+
+from .budgets import judge
+from .results import Row
+
+__all__ = ["HEAD", "cells", "columns", "figure", "render"]
+
+HEAD = ("what", "minimum", "median", "spread", "limit", "× limit", "above", "budget", "")
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """Return a figure with three digits that mean something."""
+    if value is None:
+        return ""
+    size = abs(value)
+    digits = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2
+    text = f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{text} {unit}".rstrip()
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return what stands in the columns of `HEAD`.
+
+    For a peer the limit is ours: the ratio says how many times as long it takes.
+    """
+    base = row.limit if row.ours is None else row.ours
+    verdict = judge(row)
+    notes = [row.limit_name if row.ours is None else "limit: ours", row.note]
+    return (
+        f"{row.name}, {row.peer}" if row.peer else row.name,
+        figure(row.value, row.unit),
+        figure(row.median, row.unit),
+        "" if row.spread is None else f"{row.spread:.0%}",
+        figure(base, row.unit),
+        "" if row.ratio is None else f"{row.ratio:.2f}×",
+        "" if row.difference is None else f"{row.difference:+,.1f}",
+        "" if verdict is None else verdict.text,
+        "; ".join(filter(None, notes)),
+    )
+
+
+def columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Align cells: the first and the last column to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    last = len(widths) - 1
+    return [
+        "  ".join(
+            cell.ljust(width) if at in (0, last, last - 1) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def render(group: str, rows: Iterable[Row]) -> str:
+    """Return the table of one group."""
+    lines = columns([(group, *HEAD[1:]), *map(cells, rows)])
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
