@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,29 @@ def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
     assert session["packets_bad"] == {}
     assert session["packets_valid"] == last["frames_sent"] + 5  # five frames of silence
     assert session["close_code"] == 1000
+
+
+@pytest.mark.parametrize("command", ["play", "record"])
+def test_ctrl_c_while_nobody_answers(command: str, tmp_path: Path) -> None:
+    what: list[object] = [write_tune(tmp_path / "tune.ogg", 0.2)]
+    if command == "record":
+        what = [tmp_path / "out", "--seconds", 5]
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(30)
+        caller = start(
+            command, *what, *call_flags(f"ws://127.0.0.1:{mute.getsockname()[1]}", PLAYER)
+        )
+        try:
+            connection, _ = mute.accept()
+            with connection:
+                caller.send_signal(signal.SIGINT)
+                _, err = caller.communicate(timeout=10)
+        finally:
+            if caller.poll() is None:
+                caller.kill()
+                caller.wait()
+    assert caller.returncode == 130, err
+    assert "Traceback" not in err
 
 
 def test_the_token_may_come_from_the_environment_or_stdin(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """``voicekit play``: play files into a call, to the end, then leave."""
 
-import signal
 import ssl
 from pathlib import Path
 from typing import Annotated
 
-import trio
 import typer
 
 from ..config import Config
@@ -29,7 +27,7 @@ from .options import (
     tls_context,
 )
 from .report import Report
-from .running import run
+from .running import interruptible, run
 
 __all__ = ["play"]
 
@@ -74,30 +72,27 @@ async def _play(
     sources: list[tuple[Path, Source]],
     report: Report,
 ) -> int:
-    """Return the exit code: 130 after Ctrl-C, which leaves the call as properly as the end."""
-    interrupted = False
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with connect(info, config=config, ssl_context=context) as voice:
-            connection = voice.connection
-            report.event(
-                "ready",
-                f"connected: {connection.mode}",
-                mode=connection.mode,
-                dave_version=connection.dave_version,
-            )
-            async with trio.open_nursery() as nursery:
-
-                async def watch() -> None:
-                    nonlocal interrupted
-                    async for _ in signals:
-                        interrupted = True
-                        nursery.cancel_scope.cancel()
-
-                nursery.start_soon(watch)
-                for path, source in sources:
-                    await _play_one(voice, path, source, report)
-                nursery.cancel_scope.cancel()
+    """Return the exit code: Ctrl-C leaves the call as properly as the end does."""
+    connected = False
+    async with (
+        interruptible() as interruption,
+        connect(info, config=config, ssl_context=context) as voice,
+    ):
+        connected = True
+        connection = voice.connection
+        report.event(
+            "ready",
+            f"connected: {connection.mode}",
+            mode=connection.mode,
+            dave_version=connection.dave_version,
+        )
+        try:
+            for path, source in sources:
+                await _play_one(voice, path, source, report)
+        finally:  # before the call is left, and both with it
             mode, dave_version = connection.mode, connection.dave_version
+    if not connected:  # interrupted before there was a call
+        return interruption.exit_code
     stats = voice.stats()
     lateness = voice.lateness()
     report.event(
@@ -111,7 +106,7 @@ async def _play(
         resumes=stats.resumes,
         lateness_ms=lateness,
     )
-    return 130 if interrupted else 0
+    return interruption.exit_code
 
 
 async def _play_one(voice: Voice, path: Path, source: Source, report: Report) -> None:

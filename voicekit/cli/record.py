@@ -1,6 +1,5 @@
 """``voicekit record``: one file per user, for a while."""
 
-import signal
 import ssl
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +29,7 @@ from .options import (
     tls_context,
 )
 from .report import Report
-from .running import run
+from .running import interruptible, run
 
 __all__ = ["record", "track_sentence"]
 
@@ -72,29 +71,23 @@ async def _record(
     seconds: float,
     report: Report,
 ) -> int:
-    interrupted = False
     dave_version = 0
     try:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with connect(info, config=config, ssl_context=context) as voice:
-                report.event(
-                    "ready",
-                    f"connected: {voice.connection.mode}; recording for {seconds:g} s",
-                    mode=voice.connection.mode,
-                    dave_version=voice.connection.dave_version,
-                )
-                with trio.move_on_after(seconds) as scope, report.progress("recording", seconds):
-
-                    async def watch() -> None:
-                        nonlocal interrupted
-                        async for _ in signals:
-                            interrupted = True
-                            scope.cancel()
-
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(watch)
-                        async for frame in voice.frames():
-                            recorder.write(frame)
+        async with (
+            interruptible() as interruption,
+            connect(info, config=config, ssl_context=context) as voice,
+        ):
+            report.event(
+                "ready",
+                f"connected: {voice.connection.mode}; recording for {seconds:g} s",
+                mode=voice.connection.mode,
+                dave_version=voice.connection.dave_version,
+            )
+            try:
+                with trio.move_on_after(seconds), report.progress("recording", seconds):
+                    async for frame in voice.frames():
+                        recorder.write(frame)
+            finally:
                 dave_version = voice.connection.dave_version
     finally:
         tracks = recorder.close()  # whatever happened, what came is kept
@@ -104,7 +97,7 @@ async def _record(
         dave_version=dave_version,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
     )
-    return 130 if interrupted else 0
+    return interruption.exit_code
 
 
 def track_sentence(track: Track) -> str:
