@@ -35,11 +35,14 @@ KEEP = 1e9
 
 
 class Call:
-    """A call of two with one transport cipher: "aes" or "xchacha"."""
+    """A call of two with one transport cipher: "aes" or "xchacha".
 
-    def __init__(self, cipher: str, *, dave: bool = False) -> None:
+    ``dave``: encrypted end to end, by the ``library`` "dave.py" or "davey".
+    """
+
+    def __init__(self, cipher: str, *, dave: bool = False, library: str = "dave.py") -> None:
         mode = CIPHERS[cipher]
-        config = Config(modes=(mode,))
+        config = Config(modes=(mode,), dave_backend=library)
         server = ServerConfig(modes=(mode,))
         self._pair = pair = Pair(clients=2, config=config, server_config=server, dave=dave)
         pair.connect()
@@ -49,12 +52,9 @@ class Call:
         pair.drive(5.0 if dave else 1.0)
         self.sender: VoiceConnection = sender.connection
         self.receiver: VoiceConnection = receiver.connection
-        if dave:
-            self._sending, self._receiving = (
-                _machine(client.connection) for client in pair.clients
-            )
-            assert self._sending.encrypted
-            assert self._receiving.encrypted
+        #: The state machines of the end-to-end encryption: the sender's, the receiver's.
+        self.machines = [_machine(client.connection) for client in pair.clients]
+        assert all(machine.encrypted is dave for machine in self.machines)
         assert len(receiver.frames) >= 3
         key = pair.server._board.sessions[
             self.receiver.info.server_id, self.receiver.info.user_id
@@ -71,6 +71,20 @@ class Call:
         """The virtual time: what the connections take as ``now``."""
         return self._pair.now
 
+    @property
+    def receiver_key(self) -> bytes:
+        """The transport key of what `packets` returns."""
+        described = self.receiver._described
+        assert described is not None
+        return bytes(described.secret_key)
+
+    def check(self) -> None:
+        """Raise `AssertionError` if the receiver dropped or lost anything of `packets`."""
+        stats = self.receiver.stats()
+        lost = {ssrc: stream.lost for ssrc, stream in stats.streams.items() if stream.lost}
+        assert not stats.drops, stats.drops
+        assert not lost, lost
+
     def end_to_end(self, opus: bytes) -> bytes:
         """Encrypt a frame as the sender would, or not, end to end."""
         if not self._dave:
@@ -84,12 +98,12 @@ class Call:
         """Return an Encryptor of libdave with the sender's key."""
         encryptor = dave.Encryptor()
         encryptor.assign_ssrc_to_codec(DAVE_SSRC, dave.Codec.opus)
-        encryptor.set_key_ratchet(_ratchet(_libdave(self._sending).send_key()))
+        encryptor.set_key_ratchet(_ratchet(_libdave(self.machines[0]).send_key()))
         return encryptor
 
     def decryptor(self) -> dave.Decryptor:
         """Return a Decryptor of libdave with the receiver's key for the sender."""
-        session = _libdave(self._receiving)._session
+        session = _libdave(self.machines[1])._session
         decryptor = dave.Decryptor()
         ratchet = _ratchet(session.get_key_ratchet(str(self.sender.info.user_id)))
         decryptor.transition_to_key_ratchet(ratchet, KEEP)

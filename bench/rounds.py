@@ -10,11 +10,11 @@ says how far to believe either.
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from timeit import Timer
 
-__all__ = ["Timing", "Work", "batched", "interleave", "statement"]
+__all__ = ["Timing", "Work", "batched", "consuming", "interleave", "statement"]
 
 #: Does something ``n`` times; returns the seconds it took, preparations left out.
 Work = Callable[[int], float]
@@ -89,6 +89,20 @@ def statement(code: str, **names: object) -> Work:
     """
     timer = Timer(code, globals=names, timer=time.perf_counter)
     return timer.timeit
+
+
+def consuming(make: Callable[[int], Iterable[object]], code: str, **names: object) -> Work:
+    """Return the work of a statement that needs something new each time, called ``item``.
+
+    ``make(n)`` makes that many of them; what that takes is not measured.
+    """
+    timer = Timer(f"for item in items:\n    {code}", globals=names, timer=time.perf_counter)
+
+    def work(n: int) -> float:
+        names["items"] = make(n)
+        return timer.timeit(1)
+
+    return work
 
 
 def batched(run: Work, size: int) -> Work:

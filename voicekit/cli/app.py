@@ -36,7 +36,9 @@ def _main(
 def _add(name: str) -> None:
     """Add the command of a module; one that lacks a library says so when it is called."""
     try:
-        app.command(name)(getattr(import_module(f".{name}", __package__), name))
+        module = import_module(f".{name}", __package__)
+        settings = getattr(module, "SETTINGS", None)
+        app.command(name, context_settings=settings)(getattr(module, name))
     except ImportError as error:
         missing = error
 
@@ -49,7 +51,7 @@ def _add(name: str) -> None:
 
 
 # Each on its own: `doctor` runs without what the others need.
-for _name in ("serve", "play", "record", "demo", "doctor"):
+for _name in ("serve", "play", "record", "demo", "doctor", "bench"):
     _add(_name)
 
 

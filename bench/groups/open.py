@@ -1,0 +1,179 @@
+"""Receiving: from a datagram to an `AudioFrame`."""
+
+from collections.abc import Callable, Iterator
+
+import dave
+
+from voicekit._crypto import TransportCipher, available_modes
+
+from .. import libraries
+from .._limit import Packets
+from ..in_session import PAYLOAD, Call
+from ..options import Options
+from ..results import Row
+from ..rounds import Work, batched, consuming
+from .seal import BATCH, C_NAME, LABELS
+
+__all__ = ["run"]
+
+#: Packets that are there at a time; they stay in the second-level cache, as a burst would.
+MOST = 1024
+HEADER = 12
+#: The header and the first word of the extension, which stay in clear.
+EXTENDED_HEADER = 16
+
+
+def run(options: Options) -> Iterator[Row]:
+    """Each cipher: plain packets, packets with a header extension, end-to-end encrypted ones."""
+    for cipher, mode in libraries.CIPHERS.items():
+        if mode in available_modes():
+            yield from _bare(options, cipher)
+            yield from _datagrams(options, cipher)
+            yield from _datagrams(options, cipher, extension=True)
+            yield from _end_to_end(options, cipher)
+
+
+def _bare(options: Options, cipher: str) -> Iterator[Row]:
+    """The cipher object alone, and what else the loop in C could call."""
+    label = LABELS[cipher]
+    call = Call(cipher)
+    key = call.receiver_key
+    packets = call.packets(MOST)
+    raw = Packets(packets)
+    limit = libraries.sodium(cipher, key)
+    others: dict[str, Work] = {}
+    if cipher == "aes":
+        keyed = libraries.sodium("aes", key, scheduled=False)
+        others["libsodium in C, schedule for each packet"] = lambda n: keyed.open(raw, n)
+        try:
+            openssl = libraries.openssl("aes", key)
+        except LookupError:
+            pass
+        else:
+            others["OpenSSL in C, AES-256-GCM"] = lambda n: openssl.open(raw, n)
+    work: dict[str, Work] = {
+        "limit": lambda n: limit.open(raw, n),
+        "bare": consuming(
+            lambda n: packets[:n],
+            "cipher.open(item, header)",
+            cipher=TransportCipher(libraries.CIPHERS[cipher], key),
+            header=HEADER,
+        ),
+        **others,
+    }
+    peers = options.peers.work(f"bare-open/{cipher}")
+    found = options.measure(work | peers, most=MOST)
+    c, c_name = found["limit"], C_NAME[cipher]
+    yield Row.timed(
+        "open",
+        f"{label}: TransportCipher.open",
+        found["bare"],
+        limit=c,
+        limit_name=c_name,
+        budget="bare open",
+    )
+    for name in others:
+        yield Row.timed("open", f"{label}: {name}", found[name], limit=c, limit_name=c_name)
+    for name in peers:
+        yield Row.timed("open", f"{label}: the cipher", found[name], ours=found["bare"], peer=name)
+
+
+def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Iterator[Row]:
+    label = LABELS[cipher] + ", header extension" * extension
+    call = Call(cipher)
+    raw = Packets(call.packets(MOST, extension=extension))
+    limit = libraries.sodium(cipher, call.receiver_key)
+    clear = EXTENDED_HEADER if extension else HEADER
+    # The receiver is behind by what the limit was given: a gap in the numbers, no more.
+    call = Call(cipher)
+    work: dict[str, Work] = {
+        "limit": lambda n: limit.open(raw, n, clear),
+        **_opening(call, lambda n: call.packets(n, extension=extension)),
+    }
+    task = f"open{'+extension' * extension}/{cipher}"
+    peers = options.peers.work(task)
+    found = options.measure(work | peers, most=MOST)
+    call.check()
+    for name, what, budget in CASES:
+        if name in found:
+            yield Row.timed(
+                "open",
+                f"{label}: {what}",
+                found[name],
+                limit=found["limit"],
+                limit_name=C_NAME[cipher],
+                budget=budget,
+            )
+    for name in peers:
+        ours = found["connection"]
+        yield Row.timed(
+            "open",
+            f"{label}: a datagram",
+            found[name],
+            ours=ours,
+            peer=name,
+            budget="voice-recv" if name.startswith("discord-ext-voice-recv ") else "",
+        )
+
+
+def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
+    """The limit is libsodium in C and libdave's own method, which can only be called by Python."""
+    label = f"{LABELS[cipher]} + DAVE"
+    call = Call(cipher, dave=True)
+    raw = Packets(call.packets(MOST))
+    limit = libraries.sodium(cipher, call.receiver_key)
+    call = Call(cipher, dave=True)
+    other = Call(cipher, dave=True)  # its frames may go past its receiver
+    work: dict[str, Work] = {
+        "limit": lambda n: limit.open(raw, n),
+        "dave": consuming(
+            lambda n: [other.end_to_end(PAYLOAD) for _ in range(n)],
+            "decrypt(audio, item)",
+            decrypt=other.decryptor().decrypt,
+            audio=dave.MediaType.audio,
+        ),
+        **_opening(call, call.packets),
+    }
+    peers = options.peers.work(f"open+dave/{cipher}")
+    found = options.measure(work | peers, most=MOST)
+    call.check()
+    for name, what, budget in CASES:
+        if name in found:
+            yield Row.timed(
+                "open",
+                f"{label}: {what}",
+                found[name],
+                limit=found["limit"] + found["dave"],
+                limit_name="C: libsodium, and libdave's decrypt from Python",
+                budget=budget,
+            )
+    for name in peers:
+        yield Row.timed(
+            "open", f"{label}: a datagram", found[name], ours=found["connection"], peer=name
+        )
+
+
+#: Work, how it is called, its budget.
+CASES = (
+    ("connection", "VoiceConnection.open_datagram", "open_datagram"),
+    ("batch", f"VoiceConnection.open_many, of {BATCH}", ""),
+)
+
+
+def _opening(call: Call, packets: Callable[[int], list[bytes]]) -> dict[str, Work]:
+    """Return the work of a connection that opens datagrams, one by one and in batches."""
+    connection = call.receiver
+    work = {
+        "connection": consuming(
+            packets, "connection.open_datagram(item, now)", connection=connection, now=call.now
+        ),
+    }
+    if hasattr(connection, "open_many"):
+        batches = consuming(
+            lambda n: [packets(BATCH) for _ in range(n)],
+            "connection.open_many(item, now)",
+            connection=connection,
+            now=call.now,
+        )
+        work["batch"] = batched(batches, BATCH)
+    return work
