@@ -27,10 +27,14 @@ MODULES = [
     "_rtp",
     "_sender",
     "_session",
+    "net._udp",
 ]
 PORTABLE = os.environ.get("VOICEKIT_PORTABLE") == "1"
 if sys.platform == "linux" and not PORTABLE:
     MODULES += ["net._relay"]
+
+#: What every module is built again for.
+DEPENDS = ["voicekit/_platform.h", "voicekit/_wire.pxd", "voicekit/net/_receive.h"]
 
 macros: list[tuple[str, str | None]] = []
 compile_args: list[str] = []
@@ -52,10 +56,11 @@ def extension(name: str) -> Extension:
         name,
         [f"{name.replace('.', '/')}.pyx"],
         include_dirs=["voicekit"],
-        depends=["voicekit/_platform.h", "voicekit/_wire.pxd"],
+        depends=DEPENDS,
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
+        libraries=["ws2_32"] if sys.platform == "win32" else [],
     )
 
 

@@ -25,7 +25,7 @@ ROOMS = {
     "net": {"core"},
     "pacer": {"core"},
     "trio": {"core", "server", "media", "net", "pacer"},
-    "adapters": {"core", "media", "pacer", "trio"},
+    "adapters": {"core", "media", "net", "pacer", "trio"},
     "cli": {"core", "server", "media", "pacer", "trio"},
     "plugin": {"core", "server", "testing", "trio"},
 }

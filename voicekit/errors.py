@@ -21,6 +21,7 @@ __all__ = [
     "ProtocolRejected",
     "RateLimited",
     "VoicekitError",
+    "WorkerDied",
 ]
 
 
@@ -105,3 +106,7 @@ class EncryptionRequired(CallClosed):
 
 class RateLimited(CallClosed):
     """Close 4021: too many connections; wait before joining again."""
+
+
+class WorkerDied(VoicekitError):
+    """A process that ran calls ended under them, or could not be started. The text says how."""

@@ -6,6 +6,7 @@ from collections import deque
 
 import trio
 
+from voicekit.net import DatagramBatch
 from voicekit.trio import Network
 
 Address = tuple[str, int]
@@ -180,6 +181,12 @@ class MemoryDatagrams:
 
     def receive(self) -> tuple[bytes, Address] | None:
         return self._received.popleft() if self._received else None
+
+    def receive_batch(self, batch: DatagramBatch) -> int:
+        batch.clear()
+        while self._received and len(batch) < 64:
+            batch.append(self._received.popleft()[0])
+        return len(batch)
 
     def fileno(self) -> int:
         return -1

@@ -1,12 +1,14 @@
 """The runner: sockets, clock and tasks around the sans-I/O core, in trio.
 
-`connect` joins a call, `serve` runs the loopback voice server.
+`connect` joins a call, `run_workers` spreads calls over processes, `serve` runs the loopback
+voice server.
 """
 
 from .network import Datagrams, Network
 from .server import Listening, serve
 from .streams import EventStream, FrameStream
 from .voice import Voice, connect
+from .workers import Workers, run_workers
 
 __all__ = [
     "Datagrams",
@@ -15,6 +17,8 @@ __all__ = [
     "Listening",
     "Network",
     "Voice",
+    "Workers",
     "connect",
+    "run_workers",
     "serve",
 ]

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -13,7 +14,8 @@ from websockets.uri import parse_uri
 
 from ..config import Config
 from ..connection import VoiceConnection
-from ..events import Event
+from ..events import AudioFrame, Event
+from ..net import DatagramBatch
 from ..outputs import (
     CloseUdp,
     CloseWebSocket,
@@ -23,8 +25,9 @@ from ..outputs import (
     SendDatagram,
     SendText,
 )
-from .network import Datagrams, Network
+from .network import Network
 from .pump import Engine
+from .udp import UdpLink
 from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
 
 __all__ = ["Driver"]
@@ -33,8 +36,6 @@ __all__ = ["Driver"]
 DIAL_TIMEOUT = 10.0
 #: Above `Config.max_message_size`, which is a counted violation; this is only about memory.
 MAX_MESSAGE = 1 << 25
-#: Datagrams taken in one go, before other tasks have their turn.
-DATAGRAM_BATCH = 64
 
 #: What dialling a server can end in. ValueError: a URL that is none.
 _DIAL_ERRORS = (
@@ -56,6 +57,7 @@ class Driver(Engine):
         network: Network,
         ssl_context: ssl.SSLContext | None,
         handle_event: Callable[[Event], None],
+        handle_frames: Callable[[list[AudioFrame]], None],
     ) -> None:
         outputs: dict[type, Callable[[Any], object]] = {
             OpenWebSocket: self._open_websocket,
@@ -70,20 +72,25 @@ class Driver(Engine):
         #: Datagrams that the operating system did not take.
         self.datagrams_unsent = 0
         self._connection = connection
+        self._handle_frames = handle_frames
         self._config = config
         self._network = network
         self._ssl_context = ssl_context
         self._websockets: dict[int, WebSocketLink] = {}
-        self._udp: dict[int, Datagrams | None] = {}
-        self._udp_scopes: dict[int, trio.CancelScope] = {}
+        self._udp: dict[int, UdpLink] = {}
         self._all_closed = trio.lowlevel.ParkingLot()
 
     def _start(self, now: float) -> None:
         self._connection.start(now, time.time())
 
+    def _stop(self) -> None:
+        for link in self._udp.values():
+            link.close()
+        self._udp.clear()
+
     async def wait_all_closed(self) -> None:
         """Wait until no socket is open."""
-        while self._websockets or self._udp_scopes:
+        while self._websockets or self._udp:
             await self._all_closed.park()
 
     # -- the WebSocket -------------------------------------------------------------
@@ -169,60 +176,51 @@ class Driver(Engine):
     # -- UDP -----------------------------------------------------------------------
 
     def _open_udp(self, output: OpenUdp) -> None:
-        scope = self._udp_scopes[output.link] = trio.CancelScope()
-        self._nursery.start_soon(self._run_udp, output, scope)
+        number = output.link
+        link = self._udp[number] = UdpLink(
+            self._network,
+            opened=partial(self._udp_opened, number),
+            receive=partial(self._receive_datagrams, number),
+            failed=partial(self._udp_failed, number),
+        )
+        self._nursery.start_soon(link.run, output.host, output.port)
 
     def _send_datagram(self, output: SendDatagram) -> None:
-        sock = self._udp.get(output.link)
-        if sock is None or not sock.send(output.data):
+        link = self._udp.get(output.link)
+        if link is None or not link.send(output.data):
             self.datagrams_unsent += 1
 
     def _close_udp(self, output: CloseUdp) -> None:
-        if (scope := self._udp_scopes.get(output.link)) is not None:
-            scope.cancel()
-        self._udp.pop(output.link, None)
-
-    @trio.lowlevel.enable_ki_protection
-    async def _run_udp(self, output: OpenUdp, scope: trio.CancelScope) -> None:
-        number = output.link
-        why = ""
-        try:
-            with scope:
-                try:
-                    sock = await self._network.connect_datagrams(output.host, output.port)
-                    try:
-                        await self._receive_datagrams(number, sock)
-                    finally:
-                        sock.close()
-                except OSError as error:
-                    why = _explain(error)
-        finally:
-            self._udp.pop(number, None)
-            del self._udp_scopes[number]
+        if (link := self._udp.pop(output.link, None)) is not None:
+            link.close()
             self._tell_all_closed()
-        if not scope.cancel_called:
-            self._connection.udp_failed(number, why, trio.current_time())
-            self.drain()
 
-    async def _receive_datagrams(self, number: int, sock: Datagrams) -> None:
-        connection = self._connection
-        self._udp[number] = sock
-        connection.udp_opened(number, trio.current_time())
+    def _udp_opened(self, number: int) -> None:
+        self._connection.udp_opened(number, trio.current_time())
         self.drain()
-        while True:
-            await sock.wait_readable()
-            now = trio.current_time()
-            for _ in range(DATAGRAM_BATCH):
-                received = sock.receive()
-                if received is None:
-                    break
-                connection.receive_datagram(number, received[0], now)
-                self._drain_outputs()
-            self._set_alarm()
+
+    def _udp_failed(self, number: int, error: Exception) -> None:
+        del self._udp[number]
+        self._tell_all_closed()
+        if isinstance(error, OSError):
+            self._connection.udp_failed(number, _explain(error), trio.current_time())
+            self.drain()
+        else:
+            self._nursery.start_soon(_raise, error)  # a bug, and ours: it ends this call only
+
+    def _receive_datagrams(self, number: int, batch: DatagramBatch) -> None:
+        frames = self._connection.receive_batch(number, batch, trio.current_time())
+        if frames:
+            self._handle_frames(frames)
+        self.drain()
 
     def _tell_all_closed(self) -> None:
-        if not self._websockets and not self._udp_scopes:
+        if not self._websockets and not self._udp:
             self._all_closed.unpark_all()
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 def _explain(error: BaseException) -> str:

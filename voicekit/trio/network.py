@@ -8,6 +8,8 @@ from typing import Protocol
 
 import trio
 
+from ..net import DatagramBatch, drain
+
 __all__ = ["Datagrams", "Network", "UdpSocket"]
 
 #: The largest UDP payload and a bit: nothing is ever cut off unseen.
@@ -41,6 +43,12 @@ class Datagrams(Protocol):
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         """Return a datagram and its sender; None: none there. `OSError`: the socket broke."""
+
+    def receive_batch(self, batch: DatagramBatch) -> int:
+        """Replace what is in ``batch`` by what waits here, and return how many.
+
+        `OSError`: the socket broke.
+        """
 
     def fileno(self) -> int:
         """Return the operating system's number of it; below 0: it has none."""
@@ -153,6 +161,10 @@ class UdpSocket:
                     continue  # reading took it away: there may be datagrams behind it
                 raise
             return data, (address[0], address[1])
+
+    def receive_batch(self, batch: DatagramBatch) -> int:
+        """Replace what is in ``batch`` by what waits here, and return how many."""
+        return drain(self._socket.fileno(), batch)
 
     def fileno(self) -> int:
         """Return its descriptor."""

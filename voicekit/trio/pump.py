@@ -49,6 +49,9 @@ class Engine:
         """Make the machine's first mutation."""
         raise NotImplementedError
 
+    def _stop(self) -> None:
+        """Close what no task closes. No task runs any more."""
+
     # KeyboardInterrupt belongs to the owner, who then leaves properly; inside a mutation
     # it would tear the machine.
     @trio.lowlevel.enable_ki_protection
@@ -64,6 +67,7 @@ class Engine:
         except BaseExceptionGroup as group:
             raise _bare(group) from None
         finally:
+            self._stop()
             self.finished.set()
 
     def drain(self) -> None:

@@ -19,7 +19,6 @@ from ..server.outputs import (
     SendText,
     ServerEvent,
 )
-from .driver import DATAGRAM_BATCH
 from .network import Datagrams, Network
 from .pump import Engine, beside
 from .relay import Strangers, relay_for, run_relay
@@ -35,6 +34,8 @@ SEND_TIMEOUT = 5.0
 MAX_BACKLOG = 2048
 #: Above `ServerConfig.max_message_size`, which is counted; this is only about memory.
 MAX_MESSAGE = 1 << 22
+#: Datagrams taken in one go, before other tasks have their turn.
+DATAGRAM_BATCH = 64
 #: A cancelled server closes its WebSockets properly for at most this long, in seconds.
 STOP_TIMEOUT = 1.0
 

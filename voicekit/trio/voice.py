@@ -104,7 +104,14 @@ class Voice:
         self.closed: Closed | None = None
         #: Frames that `play` has sent.
         self.frames_played = 0
-        self._driver = Driver(self.connection, config, network, ssl_context, self._handle_event)
+        self._driver = Driver(
+            self.connection,
+            config,
+            network,
+            ssl_context,
+            self._handle_event,
+            self._handle_frames,
+        )
         self._frame_streams: list[FrameStream] = []
         # From the beginning, for the first `events`: who is in the call is told before ready.
         self._early_events: EventStream | None = EventStream(EVENTS_KEPT, self._forget)
@@ -355,6 +362,10 @@ class Voice:
             raise error_of(self.closed)
         if self._leaving:
             raise CallClosed("the call was left")
+
+    def _handle_frames(self, frames: list[AudioFrame]) -> None:
+        for stream in self._frame_streams:
+            stream.put_many(frames)
 
     def _handle_event(self, event: Event) -> None:
         if type(event) is AudioFrame:
