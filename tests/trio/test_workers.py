@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from .calls import Packets, account, info, numbered, running_server, until
 #: Starting a process and importing voicekit there takes a second on a busy machine.
 PATIENCE = 60
 
+BOTH = ["established"] * 2
 ROOT = Path(__file__).parents[2]
 
 
@@ -91,9 +91,9 @@ def test_calls_are_spread_over_processes_and_their_results_come_back() -> None:
                     for user in range(1, 5):
                         nursery.start_soon(call, user)
                 assert set(workers.loads.values()) == {0}
-                for user in range(1, 5):
-                    assert account(listening, user).packets_valid == 10
-                    assert account(listening, user).close_code == 1000
+                stats = listening.server.stats
+                await until(lambda: [one.close_code for one in stats()] == [1000] * 4)
+                assert [one.packets_valid for one in stats()] == [10] * 4
         assert [played for _, played in results] == [5] * 4
         assert {pid for pid, _ in results} == pids
         assert len(pids) == 2
@@ -144,15 +144,11 @@ def test_cancelling_a_call_leaves_it_properly_and_spares_the_others() -> None:
                 with trio.CancelScope() as scope:
                     async with trio.open_nursery() as second:
                         second.start_soon(workers.submit, info(listening.url, 2))
-                        await until(
-                            lambda: (
-                                [stats.state for stats in listening.server.stats()]
-                                == ["established"] * 2
-                            )
-                        )
+                        stats = listening.server.stats
+                        await until(lambda: [one.state for one in stats()] == BOTH)
                         assert list(workers.loads.values()) == [2]
                         scope.cancel()
-                assert account(listening, 2).close_code == 1000
+                await until(lambda: account(listening, 2).close_code == 1000)
                 assert account(listening, 1).state == "established"
                 assert list(workers.loads.values()) == [1]
                 nursery.cancel_scope.cancel()
@@ -164,20 +160,22 @@ def test_the_end_of_the_block_leaves_every_call_and_no_process() -> None:
     async def main() -> None:
         with trio.fail_after(PATIENCE):
             async with running_server() as listening:
-                with pytest.raises(ZeroDivisionError):
-                    async with (
-                        run_workers(stay, processes=2) as workers,
-                        trio.open_nursery(strict_exception_groups=False) as nursery,
-                    ):
-                        pids = set(workers.loads)
-                        for user in (1, 2):
-                            nursery.start_soon(workers.submit, info(listening.url, user))
-                        await until(lambda: len(listening.server.stats()) == 2)
-                        await until(lambda: account(listening, 2).state == "established")
-                        raise ZeroDivisionError
+                stats = listening.server.stats
+
+                async def submit(user: int) -> None:
+                    with pytest.raises(WorkerDied):
+                        await workers.submit(info(listening.url, user))
+
+                async with trio.open_nursery() as nursery:
+                    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+                        async with run_workers(stay, processes=2) as workers:
+                            pids = set(workers.loads)
+                            for user in (1, 2):
+                                nursery.start_soon(submit, user)
+                            await until(lambda: [one.state for one in stats()] == BOTH)
+                            raise ZeroDivisionError
                 assert all(map(gone, pids))
-                await until(lambda: account(listening, 1).state == "ended")
-                assert account(listening, 2).close_code == 1000
+                await until(lambda: [one.close_code for one in stats()] == [1000] * 2)
 
     trio.run(main)
 
@@ -259,7 +257,7 @@ def test_no_process_outlives_the_one_that_started_it(
                     line += await process.stdout.receive_some()
                 pids = list(map(int, line.split()))
                 stats = listening.server.stats
-                await until(lambda: [one.state for one in stats()] == ["established"] * 2)
+                await until(lambda: [one.state for one in stats()] == BOTH)
                 if number is signal.SIGINT:
                     os.killpg(process.pid, number)  # as a terminal does
                 else:

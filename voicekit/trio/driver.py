@@ -209,10 +209,11 @@ class Driver(Engine):
             self._nursery.start_soon(_raise, error)  # a bug, and ours: it ends this call only
 
     def _receive_datagrams(self, number: int, batch: DatagramBatch) -> None:
-        frames = self._connection.receive_batch(number, batch, trio.current_time())
-        if frames:
-            self._handle_frames(frames)
-        self.drain()
+        now = trio.current_time()
+        for index in range(len(batch)):
+            self._connection.receive_datagram(number, batch[index], now)
+            self._drain_outputs()
+        self._set_alarm()
 
     def _tell_all_closed(self) -> None:
         if not self._websockets and not self._udp:
