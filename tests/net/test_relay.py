@@ -1,7 +1,9 @@
 """The relay: media taken off a socket, counted and passed on, in a thread without the GIL."""
 
 import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -52,9 +54,11 @@ class Running:
 
 
 @contextmanager
-def running(family: int = socket.AF_INET, host: str = "127.0.0.1") -> Iterator[Running]:
+def running(
+    family: int = socket.AF_INET, host: str = "127.0.0.1", log: int = 0
+) -> Iterator[Running]:
     sock, strangers = udp(family, host), Strangers()
-    relay = relay_module.Relay(sock.fileno())
+    relay = relay_module.Relay(sock.fileno(), log)
     thread = threading.Thread(target=relay.run, args=(strangers.take,))
     thread.start()
     try:
@@ -75,8 +79,9 @@ def test_media_of_a_known_source_is_counted_and_reaches_its_receivers_unchanged(
         for number, data in enumerate(sent):
             one.sendto(data, server.address)
             assert two.recv(4096) == three.recv(4096) == sent[number]
-        assert (route.received, route.passed, route.unsent) == (200, 400, 0)
         assert server.strangers.seen == []
+        server.flush(one)  # it counts when it has sent
+        assert (route.received, route.passed, route.unsent) == (200, 400, 0)
 
 
 def test_without_receivers_media_is_counted() -> None:
@@ -104,10 +109,12 @@ def test_all_else_of_a_known_source_is_left_to_python(data: bytes) -> None:
 
 def test_unknown_sources_are_left_to_python() -> None:
     with running() as server, udp() as known, udp() as unknown:
-        server.relay.add(known.getsockname()).set_targets([known.getsockname()])
+        route = server.relay.add(known.getsockname())
+        route.set_targets([known.getsockname()])
         unknown.sendto(MEDIA, server.address)
         server.strangers.wait_for(1)
         assert server.strangers.seen == [(MEDIA, unknown.getsockname())]
+        assert route.received == 0
 
 
 def test_a_datagram_too_long_for_media_is_left_to_python_cut_off() -> None:
@@ -191,3 +198,54 @@ def test_what_is_no_address_is_refused(address: tuple[str, int]) -> None:
 def test_routes_come_from_add_only() -> None:
     with pytest.raises(TypeError):
         relay_module.Route()
+
+
+# -- the log -----------------------------------------------------------------------------------
+
+
+def rtp(ssrc: int, sequence: int, kind: int = 0x78) -> bytes:
+    return struct.pack(">BBHII", 0x80, kind, sequence, 960, ssrc) + bytes(20)
+
+
+def test_the_log_says_when_the_kernel_had_which_packet() -> None:
+    with running(log=10) as server, udp() as client:
+        route = server.relay.add(client.getsockname())
+        before = time.time_ns()
+        client.sendto(rtp(7, 65535), server.address)
+        client.sendto(rtp(8, 3), server.address)
+        server.flush(client)
+        after = time.time_ns()  # a kernel that has just begun to stamp does so on reading
+        lines = list(struct.iter_unpack("=qIHH", server.relay.arrivals()))
+        assert [line[1:] for line in lines] == [(7, 65535, 32), (8, 3, 32)]
+        assert before <= lines[0][0] <= lines[1][0] <= after
+        assert route.received == 2
+
+
+def test_rtcp_and_strangers_are_not_logged_and_a_full_log_stays_as_it_is() -> None:
+    with running(log=2) as server, udp() as client, udp() as unknown:
+        route = server.relay.add(client.getsockname())
+        unknown.sendto(rtp(1, 1), server.address)
+        client.sendto(rtp(7, 1, kind=200), server.address)
+        for sequence in range(4):
+            client.sendto(rtp(7, sequence), server.address)
+        server.flush(client)
+        lines = list(struct.iter_unpack("=qIHH", server.relay.arrivals()))
+        assert [line[2] for line in lines] == [0, 1]
+        assert route.received == 5
+
+
+def test_without_a_log_nothing_is_written_down() -> None:
+    with running() as server, udp() as client:
+        route = server.relay.add(client.getsockname())
+        client.sendto(rtp(7, 1), server.address)
+        server.flush(client)
+        assert route.received == 1
+        assert server.relay.arrivals() == b""
+
+
+def test_a_route_that_nobody_keeps_is_forgotten() -> None:
+    with running() as server, udp() as client:
+        route = server.relay.add(client.getsockname())
+        assert len(server.relay) == 1
+        del route
+        assert len(server.relay) == 0

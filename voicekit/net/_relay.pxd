@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 # A socket address as the kernel writes it: sockaddr_in (16 bytes) or sockaddr_in6 (28).
@@ -23,6 +23,14 @@ cdef struct RouteEntry:
     vk_atomic unsent
 
 
+# A line of the log: which packet of which source, and when the kernel had it.
+cdef struct Arrival:
+    int64_t realtime          # nanoseconds since 1970
+    uint32_t ssrc
+    uint16_t sequence
+    uint16_t size
+
+
 cdef class Route:
     cdef RouteEntry* entry
     cdef readonly Relay relay
@@ -33,6 +41,9 @@ cdef class Relay:
     cdef RouteEntry** buckets
     cdef size_t bucket_count  # a power of two
     cdef size_t route_count
+    cdef Arrival* log
+    cdef size_t arrival_count
+    cdef size_t arrival_limit
     cdef void* lock           # guards the routes; never held while waiting for the GIL
     cdef void* frame          # `Frame` of _relay.pyx: the arena and its message headers
     cdef int fd
@@ -43,6 +54,7 @@ cdef class Relay:
     cdef int link(self, RouteEntry* entry) except -1
     cdef void unlink(self, RouteEntry* entry) noexcept
     cdef int grow(self) except -1
+    cdef void note(self, int index) noexcept nogil
     cdef int relay_batch(self, int count) noexcept nogil
     cdef void send_batch(self, int count) noexcept nogil
     cdef list strangers(self, int count)

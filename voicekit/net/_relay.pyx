@@ -9,6 +9,7 @@ does the same in Python.
 import os
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.pythread cimport (
     PyThread_acquire_lock,
     PyThread_allocate_lock,
@@ -17,9 +18,16 @@ from cpython.pythread cimport (
     WAIT_LOCK,
 )
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset
+
+from .._wire cimport load_be16, load_be32
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        int64_t tv_sec
+        long tv_nsec
 
 cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr:
@@ -32,7 +40,18 @@ cdef extern from "<sys/socket.h>" nogil:
         unsigned int msg_namelen
         iovec* msg_iov
         size_t msg_iovlen
+        void* msg_control
+        size_t msg_controllen
         int msg_flags
+    struct cmsghdr:
+        int cmsg_level
+        int cmsg_type
+    int SOL_SOCKET
+    int SO_TIMESTAMPNS
+    int SCM_TIMESTAMPNS
+    cmsghdr* CMSG_FIRSTHDR(msghdr* message)
+    unsigned char* CMSG_DATA(cmsghdr* item)
+    int setsockopt(int fd, int level, int name, const void* value, unsigned int size)
     struct mmsghdr:
         msghdr msg_hdr
         unsigned int msg_len
@@ -82,6 +101,9 @@ cdef enum:
     OUT = 256               # datagrams per sendmmsg
     ROUNDS = 16             # batches before we look whether we are to stop
     SHORTEST_MEDIA = 12     # an RTP header; keepalives are shorter
+    CONTROL = 64            # for the kernel's time stamp: a header of 16 bytes and 16 more
+    FIRST_RTCP = 200        # packet types 200 to 207 are in the place of payload types 72 to 79
+    LAST_RTCP = 207
     MIN_BUCKETS = 64
     # Microseconds between rounds: a socket buffer of 200 KiB holds 250 datagrams of audio, more
     # than come in that time, and batches make it cheap.
@@ -92,6 +114,7 @@ ctypedef struct Frame:
     mmsghdr[BATCH] incoming
     iovec[BATCH] slots
     SocketAddress[BATCH] sources
+    uint8_t[BATCH][CONTROL] control
     int[BATCH] strange      # indices of what Python is to see
     int strange_count
     mmsghdr[OUT] outgoing
@@ -160,10 +183,11 @@ cdef class Relay:
     """Takes what arrives at a UDP socket, for as long as `run` runs in a thread of its own.
 
     ``fd`` is a bound UDP socket that nobody else reads; it stays its owner's to close,
-    after `run` has returned.
+    after `run` has returned. ``log``: how many RTP packets to note down, see `arrivals`.
     """
 
-    def __cinit__(self, int fd):
+    def __cinit__(self, int fd, size_t log=0):
+        cdef int on = 1
         self.fd = fd
         self.wake_read = self.wake_write = -1
         self.lock = PyThread_allocate_lock()
@@ -172,9 +196,17 @@ cdef class Relay:
         self.buckets = <RouteEntry**> calloc(MIN_BUCKETS, sizeof(void*))
         if self.lock is NULL or self.frame is NULL or self.buckets is NULL:
             raise MemoryError
+        if log:
+            self.arrival_limit = log
+            self.log = <Arrival*> calloc(log, sizeof(Arrival))  # untouched memory costs nothing
+            if self.log is NULL:
+                raise MemoryError
+            if setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) != 0:
+                raise OSError(errno, "the kernel stamps no datagrams")
         self.wake_read, self.wake_write = os.pipe()
 
     def __dealloc__(self):
+        free(self.log)
         if self.wake_read >= 0:
             os.close(self.wake_read)
             os.close(self.wake_write)
@@ -184,9 +216,9 @@ cdef class Relay:
         free(self.buckets)
 
     def add(self, address):
-        """Know (host, port) as a source: return its `Route`, without receivers as yet.
+        """Know (host, port) as a source, for as long as its `Route` is kept and not closed.
 
-        ValueError: no address, or one that is known.
+        It has no receivers as yet. ValueError: no address, or one that is known.
         """
         cdef Route route = Route.__new__(Route)
         cdef SocketAddress source
@@ -234,6 +266,16 @@ cdef class Relay:
                     if count < BATCH:
                         break
                 usleep(PAUSE)
+
+    def arrivals(self):
+        """Return the log, which is whole when `run` has returned.
+
+        16 bytes for each RTP packet of a known source, in the byte order of the machine, as
+        `struct` has it: ``=qIHH``: when the kernel had it (nanoseconds since 1970, as
+        `time.time_ns`), SSRC, sequence number, size in bytes.
+        """
+        cdef size_t count = self.arrival_count
+        return PyBytes_FromStringAndSize(<char*> self.log, count * sizeof(Arrival))
 
     def stop(self):
         """Let `run` return, within a millisecond or so. Any thread; idempotent."""
@@ -314,6 +356,8 @@ cdef class Relay:
                 frame.strange_count += 1
                 continue
             vk_atomic_store(&entry.received, vk_atomic_load(&entry.received) + 1)
+            if self.arrival_count < self.arrival_limit:
+                self.note(index)
             for target in range(entry.target_count):
                 frame.payloads[out].iov_base = frame.arena[index]
                 frame.payloads[out].iov_len = frame.incoming[index].msg_len
@@ -329,6 +373,19 @@ cdef class Relay:
         self.send_batch(out)
         PyThread_release_lock(self.lock)
         return frame.strange_count
+
+    cdef void note(self, int index) noexcept nogil:
+        """Write one RTP packet into the log."""
+        cdef Frame* frame = <Frame*> self.frame
+        cdef const uint8_t* data = frame.arena[index]
+        cdef Arrival* arrival = &self.log[self.arrival_count]
+        if FIRST_RTCP <= data[1] <= LAST_RTCP:
+            return
+        arrival.realtime = _stamp(&frame.incoming[index].msg_hdr)
+        arrival.ssrc = load_be32(data + 8)
+        arrival.sequence = load_be16(data + 2)
+        arrival.size = <uint16_t> frame.incoming[index].msg_len
+        self.arrival_count += 1
 
     cdef void send_batch(self, int count) noexcept nogil:
         cdef Frame* frame = <Frame*> self.frame
@@ -369,6 +426,8 @@ cdef int _receive(int fd, Frame* frame) noexcept nogil:
         frame.incoming[index].msg_hdr.msg_namelen = sizeof(frame.sources[index].data)
         frame.incoming[index].msg_hdr.msg_iov = &frame.slots[index]
         frame.incoming[index].msg_hdr.msg_iovlen = 1
+        frame.incoming[index].msg_hdr.msg_control = frame.control[index]
+        frame.incoming[index].msg_hdr.msg_controllen = CONTROL
     count = recvmmsg(fd, frame.incoming, BATCH, MSG_DONTWAIT, NULL)
     return count
 
@@ -380,6 +439,16 @@ cdef inline bint _is_media(Frame* frame, int index) noexcept nogil:
         and frame.arena[index][0] & 0xC0 == 0x80
         and not frame.incoming[index].msg_hdr.msg_flags & MSG_TRUNC
     )
+
+
+cdef inline int64_t _stamp(msghdr* message) noexcept nogil:
+    """When the kernel had the datagram; 0: it does not say."""
+    cdef cmsghdr* item = CMSG_FIRSTHDR(message)
+    cdef timespec* when
+    if item is NULL or item.cmsg_level != SOL_SOCKET or item.cmsg_type != SCM_TIMESTAMPNS:
+        return 0
+    when = <timespec*> CMSG_DATA(item)
+    return when.tv_sec * 1_000_000_000 + when.tv_nsec
 
 
 cdef inline size_t _hash(const SocketAddress* address) noexcept nogil:

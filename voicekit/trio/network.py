@@ -4,11 +4,14 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from ..net import DatagramBatch, drain
+
+if TYPE_CHECKING:
+    from ..net._relay import Relay
 
 __all__ = ["Datagrams", "Network", "UdpSocket"]
 
@@ -93,6 +96,15 @@ class Network:
             sock.close()
             raise
         return sock
+
+    def relay(self, sock: Datagrams) -> "Relay | None":
+        """Return a relay that takes the media off a bound socket; None: there is none."""
+        try:
+            from ..net._relay import Relay
+        except ImportError:
+            return None  # not Linux: the server's core does it in Python
+        number = sock.fileno()
+        return Relay(number) if number >= 0 else None
 
 
 @contextmanager

@@ -5,25 +5,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .network import Datagrams
-
 if TYPE_CHECKING:
     from ..net._relay import Relay
 
-__all__ = ["Strangers", "relay_for", "run_relay"]
+__all__ = ["Strangers", "run_relay"]
 
 #: Datagrams that are not media of a known source, with their senders.
 Strangers = list[tuple[bytes, tuple[str, int]]]
-
-
-def relay_for(sock: Datagrams) -> "Relay | None":
-    """Return a relay on a socket of the operating system; None where there is none."""
-    try:
-        from ..net._relay import Relay
-    except ImportError:
-        return None  # not Linux: the server's core does it in Python
-    number = sock.fileno()
-    return Relay(number) if number >= 0 else None
 
 
 async def run_relay(relay: "Relay", take: Callable[[Strangers], object]) -> None:

@@ -4,7 +4,7 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from websockets.trio.server import ServerConnection
@@ -21,8 +21,11 @@ from ..server.outputs import (
 )
 from .network import Datagrams, Network
 from .pump import Engine, beside
-from .relay import Strangers, relay_for, run_relay
+from .relay import Strangers, run_relay
 from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
+
+if TYPE_CHECKING:
+    from ..net._relay import Relay
 
 __all__ = ["Listening", "serve"]
 
@@ -91,7 +94,8 @@ async def serve(
     try:
         udp = await sockets.bind_datagrams(host, udp_port)
         try:
-            shell = _Shell(core, udp, listeners, ssl_context, handle_event or _ignore)
+            relay = sockets.relay(udp) if core.takes_relay else None
+            shell = _Shell(core, udp, relay, listeners, ssl_context, handle_event or _ignore)
             address, port = listeners[0].socket.getsockname()[:2]
             scheme = "ws" if ssl_context is None else "wss"
             listening = Listening(shell, core, scheme, _reachable(address), port)
@@ -119,6 +123,7 @@ class _Shell(Engine):
         self,
         server: VoiceServer,
         udp: Datagrams,
+        relay: "Relay | None",
         listeners: list[trio.SocketListener],
         ssl_context: ssl.SSLContext | None,
         handle_event: Callable[[Any], object],
@@ -133,7 +138,7 @@ class _Shell(Engine):
         super().__init__(server, outputs, handle_event)
         self.udp = udp
         self._server = server
-        self._relay = relay_for(udp) if server.takes_relay else None
+        self._relay = relay
         if self._relay is not None:
             server.set_relay(self._relay)
         self._listeners = listeners

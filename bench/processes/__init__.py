@@ -1,0 +1,1 @@
+"""Processes of the benchmarks: commands as JSON lines on stdin, answers on stdout."""

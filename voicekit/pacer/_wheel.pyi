@@ -1,4 +1,0 @@
-__all__ = ["Wheel"]
-
-# Its methods are for other Cython modules.
-class Wheel: ...
