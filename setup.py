@@ -28,13 +28,24 @@ MODULES = [
     "_sender",
     "_session",
     "net._udp",
+    "pacer._lateness",
+    "pacer._loop",
+    "pacer._native",
+    "pacer._notifier",
+    "pacer._stream",
+    "pacer._wheel",
 ]
 PORTABLE = os.environ.get("VOICEKIT_PORTABLE") == "1"
 if sys.platform == "linux" and not PORTABLE:
     MODULES += ["net._relay"]
 
 #: What every module is built again for.
-DEPENDS = ["voicekit/_platform.h", "voicekit/_wire.pxd", "voicekit/net/_receive.h"]
+DEPENDS = [
+    "voicekit/_platform.h",
+    "voicekit/_wire.pxd",
+    "voicekit/net/_receive.h",
+    "voicekit/pacer/_threads.h",
+]
 
 macros: list[tuple[str, str | None]] = []
 compile_args: list[str] = []

@@ -1,0 +1,15 @@
+# The thread without the GIL.
+
+from ._loop cimport Loop
+from ._threads cimport vk_thread_t
+
+
+cdef class NativeLoop(Loop):
+    cdef vk_thread_t _thread
+    cdef int _cpu               # -1: any
+    cdef bint _running
+    cdef bint _stopping
+    cdef object _itself         # while the thread runs: it uses this object
+
+    cdef void _run(self) noexcept nogil
+    cdef int _end(self) except -1

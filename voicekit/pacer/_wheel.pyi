@@ -1,0 +1,4 @@
+__all__ = ["Wheel"]
+
+# Its methods are for other Cython modules.
+class Wheel: ...
