@@ -11,9 +11,17 @@ It does the named work ``n`` times and says how long that took, preparations lef
 end ends it. `WORK` says what each name means. In Python, `bench.peer_worker.serve` does the
 talking, and needs nothing but the standard library.
 
-Which workers there are is in ``peers.json`` of the directory ``$VOICEKIT_BENCH_PEERS``, by
-default ``.bench-peers`` in the checkout: a list of command lines, written by the script in
-`bench/peers/` that makes the environments.
+Before any of that each piece of work is tried once on data of ours, which it goes on to work
+on, and a group is formed for what is end-to-end encrypted; `bench.peers.check` judges:
+
+    we         {"check": "seal/xchacha", "data": "fc0001..."}
+    it         {"result": "8078..."}
+    we         {"op": 25, "data": "..."}        an MLS message of the voice gateway
+    it         {"answers": [[26, "..."]]}
+
+Which workers there are says `bench.peers.environments`: those of libraries that are installed
+here, and those whose environments are in ``$VOICEKIT_BENCH_PEERS``, by default ``.bench-peers``
+in the checkout.
 """
 
 import json
@@ -83,16 +91,29 @@ class Peer:
 
     def run(self, name: str, n: int) -> float:
         """Have it do the work ``n`` times; return its seconds. Raises `PeerFailed`."""
+        return float(self._ask(run=name, n=n)["seconds"])
+
+    def check(self, name: str, data: bytes) -> bytes:
+        """Have it do the work once, and from now on, on ``data``; return what it made of it."""
+        return bytes.fromhex(self._ask(check=name, data=data.hex())["result"])
+
+    def receive(self, op: int, payload: bytes) -> list[tuple[int, bytes]]:
+        """Hand it an MLS message of the voice gateway; return its answers."""
+        answers = self._ask(op=op, data=payload.hex())["answers"]
+        return [(answer, bytes.fromhex(data)) for answer, data in answers]
+
+    def _ask(self, **members: object) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"run": name, "n": n}) + "\n")
+            self._process.stdin.write(json.dumps(members) + "\n")
             self._process.stdin.flush()
         except OSError as error:
             raise PeerFailed(f"{self} is gone: {error}") from None
         answer = self._read()
         if "error" in answer:
-            raise PeerFailed(f"{self}, {name}: {answer['error']}")
-        return float(answer["seconds"])
+            what = members.get("run") or members.get("check") or f"op {members.get('op')}"
+            raise PeerFailed(f"{self}, {what}: {answer['error']}")
+        return answer
 
     def close(self) -> None:
         """End it."""
@@ -134,18 +155,19 @@ class Peers:
 
     @classmethod
     def found(cls, checkout: Path) -> "Peers":
-        """Return those of ``peers.json``; none where there is no such file."""
-        listed = peers_directory(checkout) / "peers.json"
-        return cls(json.loads(listed.read_text()) if listed.is_file() else [], cwd=checkout)
+        """Return those that can be started: their libraries or environments are there."""
+        from .peers.environments import commands
+
+        return cls(list(commands(peers_directory(checkout))), cwd=checkout)
 
     def doing(self, name: str) -> list[Peer]:
         """Return the peers that can do a piece of work."""
         assert name in WORK, name
-        return [peer for peer in self._all() if name in peer.work]
+        return [peer for peer in self.all() if name in peer.work]
 
     def lacking(self, name: str) -> dict[str, str]:
         """Return who can not do a piece of work, and why."""
-        return {str(peer): peer.lacks[name] for peer in self._all() if name in peer.lacks}
+        return {str(peer): peer.lacks[name] for peer in self.all() if name in peer.lacks}
 
     def work(self, name: str) -> dict[str, Work]:
         """Return a piece of work as every peer does it, by the peer's name and version."""
@@ -164,15 +186,26 @@ class Peers:
             peer.close()
         self._started = None
 
-    def _all(self) -> list[Peer]:
+    def all(self) -> list[Peer]:
+        """Return all that could be started, with the work that they do right."""
         if self._started is None:
             self._started = []
             for command in self._commands:
                 try:
-                    self._started.append(Peer(command, self._cwd))
+                    peer = Peer(command, self._cwd)
                 except (OSError, PeerFailed, KeyError) as error:
                     self.failures.append(f"{' '.join(command)}: {error}")
+                    continue
+                self._started.append(peer)
+                self._check(peer)
         return self._started
+
+    def _check(self, peer: Peer) -> None:
+        from .peers.check import check
+
+        wrong = check(peer)
+        peer.work -= wrong.keys()
+        self.failures += [f"{peer} is not measured at {name}: {why}" for name, why in wrong.items()]
 
 
 def peers_directory(checkout: Path) -> Path:
