@@ -8,6 +8,7 @@ from voicekit._crypto import TransportCipher, available_modes
 
 from .. import libraries
 from .._limit import Packets
+from ..beside import Beside
 from ..in_session import PAYLOAD, Call
 from ..options import Options
 from ..results import Row
@@ -61,8 +62,8 @@ def _bare(options: Options, cipher: str) -> Iterator[Row]:
         ),
         **others,
     }
-    peers = options.peers.work(f"bare-open/{cipher}")
-    found = options.measure(work | peers, most=MOST)
+    peers = Beside(options.peers, f"bare-open/{cipher}")
+    found = options.measure(work | peers.work, most=MOST)
     c, c_name = found["limit"], C_NAME[cipher]
     yield Row.timed(
         "open",
@@ -74,8 +75,7 @@ def _bare(options: Options, cipher: str) -> Iterator[Row]:
     )
     for name in others:
         yield Row.timed("open", f"{label}: {name}", found[name], limit=c, limit_name=c_name)
-    for name in peers:
-        yield Row.timed("open", f"{label}: the cipher", found[name], ours=found["bare"], peer=name)
+    yield from peers.rows("open", f"{label}: the cipher", found, found["bare"])
 
 
 def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Iterator[Row]:
@@ -91,8 +91,8 @@ def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Ite
         **_opening(call, lambda n: call.packets(n, extension=extension)),
     }
     task = f"open{'+extension' * extension}/{cipher}"
-    peers = options.peers.work(task)
-    found = options.measure(work | peers, most=MOST)
+    peers = Beside(options.peers, task)
+    found = options.measure(work | peers.work, most=MOST)
     call.check()
     for name, what, budget in CASES:
         if name in found:
@@ -104,16 +104,11 @@ def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Ite
                 limit_name=C_NAME[cipher],
                 budget=budget,
             )
-    for name in peers:
-        ours = found["connection"]
-        yield Row.timed(
-            "open",
-            f"{label}: a datagram",
-            found[name],
-            ours=ours,
-            peer=name,
-            budget="voice-recv" if name.startswith("discord-ext-voice-recv ") else "",
-        )
+    # Its XChaCha20 beside our AES would be no like.
+    budgets = {"discord-ext-voice-recv": "voice-recv"} if cipher == "xchacha" else {}
+    yield from peers.rows(
+        "open", f"{label}: a datagram", found, found["connection"], budgets=budgets
+    )
 
 
 def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
@@ -134,8 +129,8 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
         ),
         **_opening(call, call.packets),
     }
-    peers = options.peers.work(f"open+dave/{cipher}")
-    found = options.measure(work | peers, most=MOST)
+    peers = Beside(options.peers, f"open+dave/{cipher}")
+    found = options.measure(work | peers.work, most=MOST)
     call.check()
     for name, what, budget in CASES:
         if name in found:
@@ -147,10 +142,7 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
                 limit_name="C: libsodium, and libdave's decrypt from Python",
                 budget=budget,
             )
-    for name in peers:
-        yield Row.timed(
-            "open", f"{label}: a datagram", found[name], ours=found["connection"], peer=name
-        )
+    yield from peers.rows("open", f"{label}: a datagram", found, found["connection"])
 
 
 #: Work, how it is called, its budget.

@@ -10,6 +10,7 @@ from voicekit.opus_packet import opus_mode
 
 from .. import libraries
 from .._limit import Packets, opus_decode, opus_encode
+from ..beside import Beside
 from ..music import FRAMES, music
 from ..options import Options
 from ..results import Row
@@ -140,8 +141,8 @@ def _decode(options: Options, packets: list[bytes]) -> Iterator[Row]:
 
 
 def _rows(options: Options, work: dict[str, Work], what: str, of: str) -> Iterator[Row]:
-    peers = options.peers.work(f"opus/{what}")
-    found = options.measure(work | peers)
+    peers = Beside(options.peers, f"opus/{what}")
+    found = options.measure(work | peers.work)
     for name in (what, f"{what}_into"):
         yield Row.timed(
             "opus",
@@ -152,8 +153,7 @@ def _rows(options: Options, work: dict[str, Work], what: str, of: str) -> Iterat
             limit_name=LIMIT,
             budget=f"opus {what}",
         )
-    for name in peers:
-        yield Row.timed("opus", f"{what}, {of}", found[name], "µs", ours=found[what], peer=name)
+    yield from peers.rows("opus", f"{what}, {of}", found, found[what], unit="µs")
 
 
 def _settings(options: Options, frames: list[bytes]) -> Iterator[Row]:

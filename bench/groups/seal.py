@@ -8,6 +8,7 @@ from voicekit._crypto import TransportCipher, available_modes
 from voicekit._session import RtpSession
 
 from .. import libraries
+from ..beside import Beside
 from ..in_session import DAVE_SSRC, PAYLOAD, Call
 from ..options import Options
 from ..results import Row
@@ -58,9 +59,9 @@ def _in_clear(options: Options, cipher: str) -> Iterator[Row]:
         ),
         **_other_limits(cipher),
     }
-    peers = options.peers.work(f"seal/{cipher}")
-    bare_peers = options.peers.work(f"bare-seal/{cipher}")
-    work |= peers | {f"bare {name}": do for name, do in bare_peers.items()}
+    peers = Beside(options.peers, f"seal/{cipher}")
+    bare_peers = Beside(options.peers, f"bare-seal/{cipher}")
+    work |= peers.work | bare_peers.work
     if not hasattr(call.sender, "seal_many"):
         del work["batch"]
     found = options.measure(work)
@@ -76,20 +77,9 @@ def _in_clear(options: Options, cipher: str) -> Iterator[Row]:
             yield Row.timed("seal", what, found[name], limit=c, limit_name=c_name, budget=budget)
     for name in _other_limits(cipher):
         yield Row.timed("seal", f"{label}: {name}", found[name], limit=c, limit_name=c_name)
-    for name in peers:
-        budget = f"discord.py {cipher}" if name.startswith("discord.py ") else ""
-        yield Row.timed(
-            "seal",
-            f"{label}: a packet",
-            found[name],
-            ours=found["connection"],
-            peer=name,
-            budget=budget,
-        )
-    for name in bare_peers:
-        yield Row.timed(
-            "seal", f"{label}: the cipher", found[f"bare {name}"], ours=found["bare"], peer=name
-        )
+    budgets = {"discord.py": f"discord.py {cipher}"}
+    yield from peers.rows("seal", f"{label}: a packet", found, found["connection"], budgets=budgets)
+    yield from bare_peers.rows("seal", f"{label}: the cipher", found, found["bare"])
 
 
 def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
@@ -116,8 +106,8 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
             statement("connection.seal_many(frames, now)", connection=call.sender, **names), BATCH
         ),
     }
-    peers = options.peers.work(f"seal+dave/{cipher}")
-    work |= peers
+    peers = Beside(options.peers, f"seal+dave/{cipher}")
+    work |= peers.work
     if not hasattr(call.sender, "seal_many"):
         del work["batch"]
     found = options.measure(work)
@@ -135,10 +125,7 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
                 limit_name="C: libsodium, and libdave's encrypt from Python",
                 budget=budget,
             )
-    for name in peers:
-        yield Row.timed(
-            "seal", f"{label}: a packet", found[name], ours=found["connection"], peer=name
-        )
+    yield from peers.rows("seal", f"{label}: a packet", found, found["connection"])
 
 
 def _other_limits(cipher: str) -> dict[str, Work]:
