@@ -16,6 +16,7 @@ from setuptools import Extension, setup
 MODULES = [
     "_crypto",
     "_datagrams",
+    "_datapath",
     "_extensions",
     "_frame",
     "_gateway",

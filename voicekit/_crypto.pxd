@@ -51,12 +51,27 @@ cdef enum:
     SCHEDULE_ALIGNMENT = 16
 
 
+# One packet of a batch. `out` begins with the header, which is the AAD; ciphertext, tag and
+# nonce suffix go behind it.
+cdef struct SealJob:
+    uint8_t* out
+    Py_ssize_t header_size
+    const uint8_t* plain
+    Py_ssize_t size
+
+
+# The items as bytes objects that nobody else can change: a copy of what is not bytes yet.
+cdef list pinned(object items)
+
+
 @cython.final
 cdef class NonceCounter:
     cdef vk_atomic _next
     cdef uint64_t _stop
     # The next value, or -1 when all are used. Atomic.
     cdef long long take(self) noexcept nogil
+    # Up to `count` values in a row: the first, and in `count` how many there were.
+    cdef uint64_t take_many(self, Py_ssize_t* count) noexcept nogil
 
 
 @cython.final
@@ -78,6 +93,8 @@ cdef class TransportCipher:
     cdef readonly NonceCounter counter
     # The "bindings" backend: seal_c and open_c take the GIL, so a thread without it may wait.
     cdef readonly bint needs_gil
+    cdef double _packet_seconds     # what one packet takes on a slow machine, and one byte
+    cdef double _byte_seconds
 
     cdef str _choose_backend(self, str mode, str wanted)
     cdef int _use_key(self, object key) except -1
@@ -93,6 +110,16 @@ cdef class TransportCipher:
     # plain may equal out. Any thread; it must know that nobody closes the cipher meanwhile.
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                     const uint8_t* plain, Py_ssize_t plain_len) noexcept nogil
+
+    # The same with a nonce that was taken before.
+    cdef int seal_with(self, uint32_t value, uint8_t* out, const uint8_t* aad,
+                       Py_ssize_t aad_len, const uint8_t* plain,
+                       Py_ssize_t plain_len) noexcept nogil
+    # A batch, under nonces from `first` on; a CRYPTO_*.
+    cdef int seal_jobs(self, SealJob* jobs, Py_ssize_t count, uint64_t first) noexcept nogil
+    # Whether a batch takes a millisecond or more and can do without the GIL: single packets
+    # and small batches never let it go, since getting it back can take 5 ms.
+    cdef bint is_long(self, Py_ssize_t packets, Py_ssize_t octets) noexcept nogil
 
     # body: ciphertext, tag, nonce suffix. out: body_len - OVERHEAD bytes.
     # The length of the plaintext, or a negative answer of the enum above.

@@ -7,6 +7,8 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from .errors import LocalProtocolError
+
 __all__ = ["DatagramBatch"]
 
 cdef enum:
@@ -55,9 +57,11 @@ cdef class DatagramBatch:
     def append(self, data, /):
         """Copy one datagram into the next slot.
 
-        Raises `ValueError` when the batch is full, or the datagram larger than a slot.
+        Raises `ValueError` when the batch is full, or the datagram larger than a slot, and
+        `LocalProtocolError` while the batch is being read.
         """
         cdef Py_buffer view
+        self._check_unread()
         if self.count == self.capacity:
             raise ValueError(f"the batch is full: {self.capacity} datagrams")
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
@@ -71,5 +75,11 @@ cdef class DatagramBatch:
             PyBuffer_Release(&view)
 
     def clear(self):
-        """Forget all datagrams."""
+        """Forget all datagrams. Raises `LocalProtocolError` while the batch is being read."""
+        self._check_unread()
         self.count = 0
+
+    cdef int _check_unread(self) except -1:
+        if self.readers:
+            raise LocalProtocolError("the batch is being read")
+        return 0

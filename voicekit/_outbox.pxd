@@ -16,13 +16,13 @@ cdef class Outbox:
     cdef object _expendable
     cdef object _lasting
     cdef uint64_t _order
+    cdef readonly Py_ssize_t size       # of what waits
     cdef Py_ssize_t _limit
     cdef bint _report
     cdef uint64_t[DROP_COUNT] _drops
 
     cdef int put(self, object item) except -1
     cdef object take(self)
-    cdef bint is_empty(self)
     # Count a drop for a DROP_* of _rtp.pxd, and report it where that is wanted.
     cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1
     cdef dict drops(self)

@@ -34,19 +34,21 @@ cdef class Outbox:
         queue = self._expendable if isinstance(item, _EXPENDABLE) else self._lasting
         queue.append((self._order, item))
         self._order += 1
-        if len(self._expendable) + len(self._lasting) > self._limit:
+        self.size += 1
+        if self.size > self._limit:
+            self.size -= 1
             (self._expendable or self._lasting).popleft()
             self._drops[<int> DROP_QUEUE_OVERFLOW] += 1
         return 0
 
     cdef object take(self):
+        if self.size == 0:
+            return None
         queue = self._lasting
         if self._expendable and (not queue or self._expendable[0][0] < queue[0][0]):
             queue = self._expendable
-        return queue.popleft()[1] if queue else None
-
-    cdef bint is_empty(self):
-        return not self._expendable and not self._lasting
+        self.size -= 1
+        return queue.popleft()[1]
 
     cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1:
         self._drops[reason] += 1

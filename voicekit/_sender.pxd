@@ -60,6 +60,10 @@ cdef class Sender:
     cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
                   Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil
 
+    # The same in two steps: the header at `out`, and, once it is sure to be sealed, the count.
+    cdef void head(self, uint8_t* out, bint marker) noexcept nogil
+    cdef void count(self, Py_ssize_t size, int duration, bint is_clear) noexcept nogil
+
     # Of the next packet.
     cdef uint16_t sequence(self) noexcept nogil
     cdef uint32_t timestamp(self) noexcept nogil

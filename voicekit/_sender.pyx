@@ -148,13 +148,18 @@ cdef class Sender:
 
     cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
                   Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil:
-        cdef uint32_t timestamp = self.timestamp()
         cdef int answer
-        store_header(out, marker, OPUS, self.sequence(), timestamp, self.ssrc)
+        self.head(out, marker)
         answer = cipher.seal_c(out + FIXED_HEADER, out, FIXED_HEADER, frame, size)
-        if answer != CRYPTO_OK:
-            return answer
-        vk_atomic_store(&self._last_timestamp, timestamp)
+        if answer == CRYPTO_OK:
+            self.count(size, duration, is_clear)
+        return answer
+
+    cdef void head(self, uint8_t* out, bint marker) noexcept nogil:
+        store_header(out, marker, OPUS, self.sequence(), self.timestamp(), self.ssrc)
+
+    cdef void count(self, Py_ssize_t size, int duration, bint is_clear) noexcept nogil:
+        vk_atomic_store(&self._last_timestamp, self.timestamp())
         vk_atomic_count(&self._samples, duration)
         vk_atomic_count(&self._ssrc_packets, 1)
         vk_atomic_count(&self._ssrc_octets, size)
@@ -162,7 +167,6 @@ cdef class Sender:
         vk_atomic_count(&self._bytes, FIXED_HEADER + size + OVERHEAD)
         if is_clear:
             vk_atomic_count(&self._clear, 1)
-        return CRYPTO_OK
 
     # -- what was sent, for any thread -----------------------------------------------
 

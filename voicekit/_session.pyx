@@ -18,10 +18,18 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from ._atomic cimport vk_atomic_load
-from ._crypto cimport CRYPTO_OK, OVERHEAD, TransportCipher, raise_crypto
+from ._crypto cimport (
+    CRYPTO_OK,
+    OVERHEAD,
+    SealJob,
+    TransportCipher,
+    pinned,
+    raise_crypto,
+)
+from ._datagrams cimport Datagram
 from ._frame cimport AudioFrame
 from ._outbox cimport NO_SSRC, Outbox
 from ._receiver cimport OWNER_KNOWN, Receiver, Stream
@@ -41,6 +49,7 @@ from ._rtp cimport (
 from ._sender cimport Borrower, Sender
 
 from ._rtcp import build_compound, seal_rtcp
+from ._rtp import DROP_REASONS
 from .config import Config
 from .dave import Passthrough
 from .errors import LocalProtocolError
@@ -52,6 +61,12 @@ __all__ = ["RtpSession"]
 cdef enum:
     # Larger than any MTU's datagram: what is bigger takes scratch from the heap.
     STACK_SCRATCH = 2048
+
+# A frame of a batch that end-to-end encryption let through.
+cdef struct Frame:
+    int duration
+    bint is_clear
+
 
 # RFC 3550 §6.5.1: the item that every compound packet carries.
 CNAME = 1
@@ -107,12 +122,12 @@ cdef class RtpSession:
         A key that is set again, even after `close` or `reset`, goes on with the nonces that
         it has not used; ``nonce_start`` is for a new one. Raises as `TransportCipher` does.
         """
+        self._freeze()
         fingerprint = blake2b(key, digest_size=16).digest()
         if fingerprint != self._fingerprint:
             cipher = TransportCipher(mode, key, nonce_start=nonce_start)
         else:
             cipher = TransportCipher(mode, key, counter=self._counter)
-        self._freeze()
         if self._cipher is not None:
             self._cipher.close()
         self._cipher = cipher
@@ -149,6 +164,7 @@ cdef class RtpSession:
     cdef int lend_c(self, Borrower borrower) except -1:
         if self._lent is not None:
             raise LocalProtocolError("somebody sends for this session already")
+        self._check_ours()
         self._lent = borrower
         return 0
 
@@ -167,9 +183,13 @@ cdef class RtpSession:
             self._lent.renew()
 
     cdef int _freeze(self) except -1:
+        if self._in_batch:
+            raise LocalProtocolError("another thread is in the middle of a batch")
         return 0 if self._lent is None else self._lent.freeze()
 
     cdef int _check_ours(self) except -1:
+        if self._in_batch:
+            raise LocalProtocolError("another thread is in the middle of a batch")
         if self._lent is not None:
             raise LocalProtocolError("the pacer sends for this session")
         return 0
@@ -202,13 +222,14 @@ cdef class RtpSession:
 
     cdef bytes seal_audio_c(self, object opus, double now):
         cdef Sender sender = self._sender
+        cdef TransportCipher cipher = self._cipher
         cdef bytes frame
         cdef bytes packet
         cdef bint spurt
         cdef int duration = 0
         cdef int reason = DROP_NONE
         self._check_ours()
-        if self._cipher is None:
+        if cipher is None:
             self._drop_frame(DROP_NOT_READY, opus)
             return None
         frame = sender.admit(opus, &duration, &reason)
@@ -219,13 +240,82 @@ cdef class RtpSession:
         packet = PyBytes_FromStringAndSize(
             NULL, FIXED_HEADER + PyBytes_GET_SIZE(frame) + OVERHEAD)
         if sender.seal(
-            self._cipher, <uint8_t*> PyBytes_AS_STRING(packet),
+            cipher, <uint8_t*> PyBytes_AS_STRING(packet),
             <const uint8_t*> PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), duration,
             spurt and self._mark_spurts, sender.is_clear,
         ) != CRYPTO_OK:
             self._drop_frame(DROP_NONCE_EXHAUSTED, opus)
             return None
         return packet
+
+    def seal_many(self, frames, double now):
+        """`seal_audio` for several frames in a row: a list of datagrams.
+
+        What is dropped is missing, and counted. Other threads run while a batch of a
+        millisecond or more is sealed, and may not seal or change the key meanwhile.
+        """
+        return self.seal_many_c(frames, now)
+
+    cdef list seal_many_c(self, object frames, double now):
+        cdef Sender sender = self._sender
+        cdef TransportCipher cipher = self._cipher
+        cdef list packets = []
+        cdef list held = []
+        cdef tuple given = tuple(frames)
+        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t octets = 0
+        cdef Py_ssize_t granted, index, size
+        cdef uint64_t first
+        cdef int reason = DROP_NONE
+        cdef int answer
+        cdef bytes frame, packet
+        cdef Frame* admitted
+        cdef SealJob* jobs
+        self._check_ours()
+        if cipher is None:
+            for opus in given:
+                self._drop_frame(DROP_NOT_READY, opus)
+            return packets
+        admitted = <Frame*> PyMem_Malloc(len(given) * (sizeof(Frame) + sizeof(SealJob)) + 1)
+        if admitted == NULL:
+            raise MemoryError
+        try:
+            for opus in given:
+                frame = sender.admit(opus, &admitted[count].duration, &reason)
+                if frame is None:
+                    self._drop_frame(reason, opus)
+                    continue
+                admitted[count].is_clear = sender.is_clear
+                held.append(frame)
+                count += 1
+            granted = count
+            first = cipher.counter.take_many(&granted)
+            for index in range(granted, count):
+                self._drop_frame(DROP_NONCE_EXHAUSTED, held[index])
+            jobs = <SealJob*> &admitted[len(given)]
+            for index in range(granted):
+                frame = <bytes> held[index]
+                size = PyBytes_GET_SIZE(frame)
+                packet = PyBytes_FromStringAndSize(NULL, FIXED_HEADER + size + OVERHEAD)
+                jobs[index].out = <uint8_t*> PyBytes_AS_STRING(packet)
+                jobs[index].header_size = FIXED_HEADER
+                jobs[index].plain = <const uint8_t*> PyBytes_AS_STRING(frame)
+                jobs[index].size = size
+                sender.head(jobs[index].out, sender.follow_clock(now) and self._mark_spurts)
+                sender.count(size, admitted[index].duration, admitted[index].is_clear)
+                packets.append(packet)
+                octets += size
+            if cipher.is_long(granted, octets):
+                self._in_batch = True
+                with nogil:
+                    answer = cipher.seal_jobs(jobs, granted, first)
+                self._in_batch = False
+            else:
+                answer = cipher.seal_jobs(jobs, granted, first)
+        finally:
+            PyMem_Free(admitted)
+        _check(answer)
+        return packets
 
     cdef int _drop_frame(self, int reason, object opus) except -1:
         return self._outbox.drop(reason, len(opus), self._sender.ssrc)
@@ -290,34 +380,119 @@ cdef class RtpSession:
         """
         return self.receive_c(data, now)
 
+    def receive_many(self, datagrams, double now):
+        """`receive` for several datagrams, in order: a list of frames.
+
+        Other threads run while a batch of a millisecond or more is opened, and may not
+        change the key meanwhile.
+        """
+        cdef list held = pinned(datagrams)
+        cdef Py_ssize_t count = len(held)
+        cdef Datagram* places = <Datagram*> PyMem_Malloc(count * sizeof(Datagram) + 1)
+        if places == NULL:
+            raise MemoryError
+        try:
+            for index in range(count):
+                places[index].data = <const uint8_t*> PyBytes_AS_STRING(held[index])
+                places[index].size = PyBytes_GET_SIZE(held[index])
+            return self.receive_many_c(places, count, now)
+        finally:
+            PyMem_Free(places)
+
+    cdef list receive_many_c(self, Datagram* datagrams, Py_ssize_t count, double now):
+        cdef list frames = []
+        cdef AudioFrame frame
+        cdef Py_ssize_t octets = 0
+        for index in range(count):
+            octets += datagrams[index].size
+        if self._cipher is not None and self._cipher.is_long(count, octets):
+            return self._receive_long(datagrams, count, octets, now)
+        for index in range(count):
+            frame = self._receive_at(datagrams[index].data, datagrams[index].size, now)
+            if frame is not None:
+                frames.append(frame)
+        return frames
+
+    cdef list _receive_long(self, Datagram* datagrams, Py_ssize_t count, Py_ssize_t octets,
+                            double now):
+        """Open all of them without the GIL, then take them as usual."""
+        cdef list frames = []
+        cdef AudioFrame frame
+        cdef TransportCipher cipher = self._cipher
+        cdef Datagram* datagram
+        cdef uint8_t* room
+        cdef uint8_t* plain
+        cdef PacketView* views
+        cdef int* answers
+        if self._in_batch:
+            raise LocalProtocolError("another thread is in the middle of a batch")
+        views = <PacketView*> PyMem_Malloc(
+            count * (sizeof(PacketView) + sizeof(int)) + octets)
+        if views == NULL:
+            raise MemoryError
+        answers = <int*> &views[count]
+        room = <uint8_t*> &answers[count]
+        try:
+            self._in_batch = True
+            with nogil:
+                plain = room
+                for index in range(count):
+                    datagram = &datagrams[index]
+                    answers[index] = open_packet_c(
+                        cipher, datagram.data, datagram.size, plain, &views[index])
+                    plain += datagram.size
+            self._in_batch = False
+            plain = room
+            for index in range(count):
+                datagram = &datagrams[index]
+                frame = self._take_opened(
+                    answers[index], &views[index], datagram.data, datagram.size, plain, now)
+                if frame is not None:
+                    frames.append(frame)
+                plain += datagram.size
+        finally:
+            PyMem_Free(views)
+        return frames
+
     cdef AudioFrame receive_c(self, object data, double now):
+        cdef Py_buffer datagram
+        if type(data) is bytes:
+            return self._receive_at(
+                <const uint8_t*> PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), now)
+        PyObject_GetBuffer(data, &datagram, PyBUF_SIMPLE)
+        try:
+            return self._receive_at(<const uint8_t*> datagram.buf, datagram.len, now)
+        finally:
+            PyBuffer_Release(&datagram)
+
+    cdef AudioFrame _receive_at(self, const uint8_t* data, Py_ssize_t size, double now):
         cdef uint8_t[STACK_SCRATCH] scratch
         cdef uint8_t* plain = scratch
         cdef PacketView view
-        cdef Py_buffer datagram
         cdef int answer
-        PyObject_GetBuffer(data, &datagram, PyBUF_SIMPLE)
+        if size > STACK_SCRATCH:
+            plain = <uint8_t*> PyMem_Malloc(size)
+            if plain == NULL:
+                raise MemoryError
         try:
-            if datagram.len > STACK_SCRATCH:
-                plain = <uint8_t*> PyMem_Malloc(datagram.len)
-                if plain == NULL:
-                    raise MemoryError
-            answer = open_packet_c(
-                self._cipher, <const uint8_t*> datagram.buf, datagram.len, plain, &view)
-            if answer == IS_RTCP:
-                self._receive_rtcp(<const uint8_t*> datagram.buf, datagram.len, plain, now)
-                return None
-            if answer == DROP_NONE and view.ssrc == self._sender.ssrc:
-                answer = DROP_OWN_SSRC
-            if answer != DROP_NONE:
-                self._outbox.drop(
-                    answer, datagram.len, view.ssrc if view.header_size else <int64_t> NO_SSRC)
-                return None
-            return self._receiver.receive(&view, datagram.len, now)
+            answer = open_packet_c(self._cipher, data, size, plain, &view)
+            return self._take_opened(answer, &view, data, size, plain, now)
         finally:
             if plain != scratch:
                 PyMem_Free(plain)
-            PyBuffer_Release(&datagram)
+
+    cdef AudioFrame _take_opened(self, int answer, PacketView* view, const uint8_t* data,
+                                 Py_ssize_t size, uint8_t* plain, double now):
+        """What `open_packet_c` made of a datagram; ``plain`` is scratch of its size."""
+        if answer == DROP_NONE and view.ssrc != self._sender.ssrc:
+            return self._receiver.receive(view, size, now)
+        if answer == IS_RTCP:
+            self._receive_rtcp(data, size, plain, now)
+            return None
+        if answer == DROP_NONE:
+            answer = DROP_OWN_SSRC
+        self._outbox.drop(answer, size, view.ssrc if view.header_size else <int64_t> NO_SSRC)
+        return None
 
     cdef int _receive_rtcp(self, const uint8_t* data, Py_ssize_t size, uint8_t* plain,
                            double now) except -1:
@@ -382,7 +557,7 @@ cdef class RtpSession:
     @property
     def has_pending(self):
         """Whether `poll` has something to return."""
-        return not self._outbox.is_empty()
+        return self._outbox.size > 0
 
     def next_timeout(self):
         """Return when `handle_timeout` is due; None: never."""
@@ -453,6 +628,17 @@ cdef class RtpSession:
         name = f"{self.ssrc:08x}".encode()
         description = SourceDescription((SdesChunk(self.ssrc, ((CNAME, name),)),))
         return self.seal_rtcp(build_compound((report, description)))
+
+    def drop(self, reason, size):
+        """Count a datagram, or a frame to be sent, that the session's owner dropped."""
+        self.drop_c(DROP_REASONS.index(reason) + 1, size)
+
+    cdef int drop_c(self, int reason, Py_ssize_t size) except -1:
+        return self._outbox.drop(reason, size, NO_SSRC)
+
+    cdef int count_drop_c(self, int reason) except -1:
+        self._outbox._drops[reason] += 1
+        return 0
 
     # -- statistics ------------------------------------------------------------------
 

@@ -12,12 +12,9 @@ caller's choice that never goes back. What a server or a stranger sends never ra
 """
 
 import random as random_module
-import threading
-from collections import deque
-from types import TracebackType
-from typing import Self
 
 from ._crypto import choose_mode
+from ._datapath import Datapath, Mutation
 from ._frame import AudioFrame
 from ._gateway import Gateway, GatewayState
 from ._session import RtpSession
@@ -25,14 +22,12 @@ from .codes import SILENCE_FRAME, DropReason, SpeakingFlags
 from .config import Config
 from .dave import DaveMachine, DaveSession, Passthrough, load_backend
 from .discovery import Discovered
-from .errors import LocalProtocolError, ModeUnavailable
+from .errors import ModeUnavailable
 from .events import (
     AudioStopped,
     Closed,
     DaveFailed,
     DaveTransition,
-    Event,
-    PacketDropped,
     ProtocolViolation,
     SessionReady,
     SessionResumed,
@@ -40,7 +35,7 @@ from .events import (
 )
 from .gateway_events import GatewayDescribed, GatewayEvent, GatewayMessage, GatewayReady
 from .messages import BINARY_OPS, ClientDisconnect, ClientsConnect, Speaking
-from .outputs import GatewayOutput, Output, SendDatagram
+from .outputs import GatewayOutput, SendDatagram
 from .server_info import VoiceServerInfo
 from .stats import ConnectionStats
 from .talk_spurt import TalkSpurt
@@ -49,7 +44,7 @@ from .udp_path import PathFailed, PathOutput, UdpPath
 __all__ = ["VoiceConnection"]
 
 
-class VoiceConnection:
+class VoiceConnection(Datapath):
     """One call, from a `VoiceServerInfo` to audio both ways.
 
     Outputs of `poll` are in `voicekit.outputs`, events in `voicekit.events`. A connection
@@ -79,11 +74,9 @@ class VoiceConnection:
             random=self._random,
             max_dave_version=self._dave.max_version,
         )
-        self._rtp = RtpSession(0, config=self._config, dave=self._dave, random=self._random)
-        self._busy = threading.Lock()
-        self._mutation = _Mutation(self)
-        self._pending: deque[Output | Event] = deque()
-        self._drops: dict[str, int] = {}
+        session = RtpSession(0, config=self._config, dave=self._dave, random=self._random)
+        super().__init__(session, self._config.max_pending)
+        self._mutation = Mutation(self)
         self._timer_lateness = 0.0
         self._ignored_links = 0
 
@@ -184,12 +177,8 @@ class VoiceConnection:
 
     def verification_code(self, user_id: int) -> str | None:
         """Return 45 digits to compare with a member, None for a stranger. Takes some 80 ms."""
-        if not self._busy.acquire(blocking=False):
-            raise _entered_twice()
-        try:
+        with self._mutation(None):
             return self._dave.verification_code(user_id)
-        finally:
-            self._busy.release()
 
     def user_of(self, ssrc: int) -> int | None:
         """Return the user that sends under ``ssrc``, or None."""
@@ -202,9 +191,6 @@ class VoiceConnection:
     def stats(self) -> ConnectionStats:
         """Return a snapshot of all counters. Any thread; never blocks."""
         rtp, gateway = self._rtp, self._gateway
-        drops = dict(rtp.drops)
-        for reason, count in dict(self._drops).items():
-            drops[reason] = drops.get(reason, 0) + count
         return ConnectionStats(
             state=gateway.state.name,
             latency=gateway.latency,
@@ -217,7 +203,7 @@ class VoiceConnection:
             bytes_received=rtp.bytes_received,
             rtcp_sent=rtp.rtcp_sent,
             rtcp_received=rtp.rtcp_received,
-            drops=drops,
+            drops=rtp.drops,
             violations=gateway.violations + self._dave_violations,
             ignored_messages=gateway.ignored + self._ignored_links,
             reconnects=gateway.reconnects,
@@ -227,10 +213,6 @@ class VoiceConnection:
         )
 
     # -- the loop ---------------------------------------------------------------
-
-    def poll(self) -> Output | Event | None:
-        """Return the next output or event; None when there is nothing more for now."""
-        return self._pending.popleft() if self._pending else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, on the caller's clock; None: never."""
@@ -328,70 +310,23 @@ class VoiceConnection:
             if not self._path.failed(link, why, now):
                 self._ignored_links += 1
 
-    def receive_datagram(self, link: int, data: bytes, now: float) -> None:
-        """Take one datagram. Whatever it holds, it raises nothing and ends nothing."""
-        with self._mutation(now):
-            if link != self._path.link or not self._path.is_open:
-                self._drop(DropReason.STALE_LINK, len(data))
-            elif self._path.is_usable or not self._path.receive_datagram(data, now):
-                frame = self._rtp.receive(data, now)
-                if frame is not None:
-                    self._put(frame)
-
-    def open_datagram(self, data: bytes, now: float) -> AudioFrame | None:
-        """`receive_datagram` for the current socket, handing back the frame at once.
-
-        Frames released later (from the hold ring) and events come from `poll`.
-        """
-        if not self._busy.acquire(blocking=False):
-            raise _entered_twice()
-        try:
-            if not self._path.is_usable and self._path.receive_datagram(data, now):
-                self._collect(now)
-                return None
-            frame = self._rtp.receive(data, now)
-            if self._rtp.has_pending:
-                self._collect(now)
-            return frame
-        finally:
-            self._busy.release()
+    def _receive_early(self, link: int | None, data: bytes, now: float) -> AudioFrame | None:
+        """Take a datagram of an old socket, or of ours (None) before our address is known."""
+        path = self._path
+        if link is not None and (link != path.link or not path.is_open):
+            self._rtp.drop(DropReason.STALE_LINK, len(data))
+            return None
+        if path.receive_datagram(data, now):
+            self._settle(now)
+            return None
+        return self._rtp.receive(data, now)
 
     # -- our own audio ------------------------------------------------------------
-
-    def send_audio(self, opus: bytes, now: float) -> bool:
-        """Send one Opus packet; Speaking goes first where it has to.
-
-        Return False, and count a drop, when there is no session to send it in.
-        """
-        with self._mutation(now):
-            datagram = self._seal(opus, now)
-            if datagram is not None:
-                self._put(SendDatagram(self._path.link, datagram))
-            return datagram is not None
-
-    def seal_audio(self, opus: bytes, now: float) -> bytes | None:
-        """`send_audio` that returns the datagram instead of queueing it; None: dropped.
-
-        Drain `poll` before you send the first one: the Speaking message is there.
-        """
-        if not self._busy.acquire(blocking=False):
-            raise _entered_twice()
-        try:
-            announced = self._talk.announced
-            datagram = self._seal(opus, now)
-            if datagram is None or announced is not self._talk.announced:
-                self._collect(now)
-            return datagram
-        finally:
-            self._busy.release()
 
     def start_audio(self, now: float) -> bool:
         """Show ourselves as speaking, for audio that a pacer sends; False: not ready."""
         with self._mutation(now):
-            ready = self._may_send(now)
-            if ready:
-                self._talk.audio_sent(now)
-            return ready
+            return self._may_send(now)
 
     def stop_audio(self, now: float) -> None:
         """End the talk spurt: five silence frames, one per 20 ms, then Speaking 0.
@@ -401,7 +336,7 @@ class VoiceConnection:
         """
         with self._mutation(now):
             if self._talk.wanted and self.is_ready and not self.lent:
-                self._talk.end(now)
+                self._talk.end(self._audio_at, now)
             else:
                 self._end_of_silence(now)
 
@@ -412,6 +347,15 @@ class VoiceConnection:
             self._announce_speaking(now)
 
     # -- parts: what each has to say ------------------------------------------------
+
+    def _settle(self, now: float) -> None:
+        """Let every part speak, and say which ways are open to the next packet."""
+        if self._rtp.is_exhausted:
+            self._gateway.renegotiate("every nonce of the transport key is used", now)
+        self._collect(now)
+        talk, path = self._talk, self._path
+        speaking = bool(talk.wanted) and talk.is_announced and not talk.is_ending
+        self._open_ways(self.is_ready and speaking, path.link if path.is_usable else 0)
 
     def _collect(self, now: float) -> None:
         """Move outputs and events of the parts to the queue, acting on what is ours.
@@ -434,7 +378,7 @@ class VoiceConnection:
         while (dave_event := self._dave.poll_event()) is not None:
             self._dave_violations += isinstance(dave_event, ProtocolViolation)
             self._dave_begun |= isinstance(dave_event, DaveTransition | DaveFailed)
-            self._put(dave_event)
+            self._queue(dave_event)
         if self._dave_generation != self._dave.generation:
             self._dave_generation = self._dave.generation
             self._rtp.retry(now)
@@ -442,7 +386,7 @@ class VoiceConnection:
             self._send_epoch = self._dave.send_epoch.current
             self._rtp.renew()
         while (event := self._rtp.poll()) is not None:
-            self._put(event)
+            self._queue(event)
 
     def _drain_gateway(self, now: float) -> bool:
         spoke = False
@@ -471,7 +415,7 @@ class VoiceConnection:
                 self._rtp.map_ssrc(audio_ssrc, user_id, now)
             case Closed():
                 self._drop_session()
-        self._put(item)
+        self._queue(item)
 
     def _take_from_path(self, item: PathOutput, now: float) -> None:
         match item:
@@ -484,7 +428,7 @@ class VoiceConnection:
             case PathFailed(error):
                 self._gateway.fail(error, now)
             case _:
-                self._put(item)
+                self._queue(item)
 
     def _take_message(self, op: int, data: object, now: float) -> None:
         match data:
@@ -538,14 +482,14 @@ class VoiceConnection:
                 described.dave_version, self._channel_id, self._info.user_id, now
             )
         ssrc, version = self._rtp.ssrc, described.dave_version
-        self._put(SessionReady(ssrc, described.mode, version, *self._address))
+        self._queue(SessionReady(ssrc, described.mode, version, *self._address))
         self._path.keep_alive(now)
         if self._config.rtcp:
             self._rtcp_at = now + self._config.rtcp_interval
         if self._config.receive_only:
             # Servers send nothing to those that never sent anything.
             self._talk.wanted = self._config.speaking_flags
-            self._talk.end(now)
+            self._talk.end(self._audio_at, now)
         self._announce_speaking(now)
 
     def _drop_session(self) -> None:
@@ -557,12 +501,12 @@ class VoiceConnection:
             self._rtp.close()
             self._path.close()
             if self._talk.drop():
-                self._put(AudioStopped())
+                self._queue(AudioStopped())
 
     def _send_rtcp(self, now: float) -> None:
         report = self._rtp.build_report(now)
         if report is not None and self.is_ready:
-            self._put(SendDatagram(self._path.link, report))
+            self._queue(SendDatagram(self._path.link, report))
         self._rtcp_at = now + self._config.rtcp_interval
 
     # -- sending audio ------------------------------------------------------------------
@@ -576,33 +520,26 @@ class VoiceConnection:
             talk.wanted = self._config.speaking_flags
         if talk.announced != talk.wanted:
             self._announce_speaking(now)
-        # Without a WebSocket to announce it on, audio would be lost anyway.
-        return bool(talk.announced)
-
-    def _seal(self, opus: bytes, now: float) -> bytes | None:
-        if not self._may_send(now):
-            self._drop(DropReason.NOT_READY, len(opus))
-            return None
-        datagram = self._rtp.seal_audio(opus, now)
-        if datagram is None and self._rtp.is_exhausted:
-            self._gateway.renegotiate("every nonce of the transport key is used", now)
-        self._talk.audio_sent(now)
-        return datagram
+        if not talk.announced:
+            return False  # without a WebSocket to announce it on, audio would be lost anyway
+        talk.resume()
+        return True
 
     def _send_silence(self, due: float, now: float) -> None:
         if self.lent:
-            self._talk.audio_sent(now)  # a pacer took over, and ends in its own way
+            self._talk.resume()  # a pacer took over, and ends in its own way
             return
-        datagram = self._seal(SILENCE_FRAME, now)
-        if datagram is not None:
-            self._put(SendDatagram(self._path.link, datagram))
+        if not self._may_send(now):
+            self._rtp.drop(DropReason.NOT_READY, len(SILENCE_FRAME))
+        elif (datagram := self._rtp.seal_audio(SILENCE_FRAME, now)) is not None:
+            self._queue(SendDatagram(self._path.link, datagram))
         if not self._talk.silence_sent(due, now):
             self._end_of_silence(now)
 
     def _end_of_silence(self, now: float) -> None:
         self._talk.wanted = SpeakingFlags.NONE
         self._announce_speaking(now)
-        self._put(AudioStopped())
+        self._queue(AudioStopped())
 
     def _announce_speaking(self, now: float) -> None:
         """Send op 5 if there is a session to send it in and it says something new."""
@@ -612,27 +549,6 @@ class VoiceConnection:
             self._gateway.set_speaking(talk.wanted, now)
             talk.announced = talk.wanted
             self._drain_gateway(now)  # so that it is polled before the audio it announces
-
-    # -- the queue ------------------------------------------------------------------------
-
-    def _put(self, item: Output | Event) -> None:
-        pending = self._pending
-        if len(pending) >= self._config.max_pending:
-            # A host that does not poll loses audio, oldest first, and nothing else.
-            for index, waiting in enumerate(pending):
-                if type(waiting) is AudioFrame or type(waiting) is PacketDropped:
-                    del pending[index]
-                    self._count(DropReason.QUEUE_OVERFLOW)
-                    break
-        pending.append(item)
-
-    def _drop(self, reason: DropReason, size: int) -> None:
-        self._count(reason)
-        if self._config.report_drops:
-            self._put(PacketDropped(reason, size, None))
-
-    def _count(self, reason: DropReason) -> None:
-        self._drops[reason] = self._drops.get(reason, 0) + 1
 
 
 def _make_dave(config: Config, identity: bytes | None) -> DaveSession:
@@ -644,41 +560,3 @@ def _make_dave(config: Config, identity: bytes | None) -> DaveSession:
 
 #: Where op 1 may be sent: after Ready, and again to renegotiate.
 _SELECTING = frozenset({GatewayState.SELECTING, GatewayState.OPEN})
-
-
-class _Mutation:
-    """``with connection._mutation(now)``: one caller at a time, then collect from the parts."""
-
-    __slots__ = ("_busy", "_connection", "_now")
-
-    def __init__(self, connection: VoiceConnection) -> None:
-        self._connection = connection
-        self._busy = connection._busy
-        self._now = 0.0
-
-    def __call__(self, now: float) -> Self:
-        if not self._busy.acquire(blocking=False):
-            raise _entered_twice()
-        self._now = now
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                self._connection._collect(self._now)
-        finally:
-            self._busy.release()
-
-
-def _entered_twice() -> LocalProtocolError:
-    return LocalProtocolError(
-        "the connection is being called already: from another thread, or from inside a call"
-    )

@@ -23,7 +23,6 @@ class TalkSpurt:
         self.announced: SpeakingFlags | None = None  # what this session was told; None: nothing
         self._silence_left = 0
         self._silence_at: float | None = None
-        self._next_frame_at = 0.0  # when the frame after the last one is due
 
     @property
     def is_announced(self) -> bool:
@@ -39,16 +38,15 @@ class TalkSpurt:
         """Return when the next frame of silence is due."""
         return self._silence_at
 
-    def audio_sent(self, now: float) -> None:
-        """Note a frame: what was left of the silence is not needed any more."""
+    def resume(self) -> None:
+        """There is audio again: what is left of the silence is not needed any more."""
         self._silence_at = None
-        self._next_frame_at = now + FRAME_SECONDS
 
-    def end(self, now: float) -> None:
-        """Begin the five frames of silence, in the rhythm of the audio before them."""
+    def end(self, last: float, now: float) -> None:
+        """Begin the five frames of silence, in the rhythm of the audio, ``last`` its last."""
         if self._silence_at is None:
             self._silence_left = SILENCE_FRAMES
-            self._silence_at = max(now, self._next_frame_at)
+            self._silence_at = max(now, last + FRAME_SECONDS)
 
     def silence_sent(self, due: float, now: float) -> bool:
         """Note a frame of silence that was due at ``due``; return whether more are to come.
