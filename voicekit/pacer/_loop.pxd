@@ -28,3 +28,4 @@ cdef class Loop(Wheel):
 
 cdef class PythonLoop(Loop):
     cdef public object alarm
+    cdef object clock           # nanoseconds, in place of the monotonic clock; or None

@@ -135,6 +135,15 @@ _FLAGS = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
 cdef class PythonLoop(Loop):
     """The loop for a Python thread: sockets of Python, and an ``alarm`` that ends its sleep."""
 
+    def follow(self, clock):
+        """Take the time from ``clock()``, in nanoseconds; before the first stream begins."""
+        self.clock = clock
+        self._cursor = clock() // TICK
+
+    cdef int64_t now(self) noexcept nogil:
+        with gil:
+            return Wheel.now(self) if self.clock is None else self.clock()
+
     def sleep_until(self, due):
         """Note how long the thread will sleep: a stream that begins sooner rings the alarm."""
         self._sleeping_until = NEVER if due is None else due

@@ -762,7 +762,10 @@ def _duplicate(sock):
     """Return a socket of our own for the same connection: the caller may close theirs.
 
     Its blocking mode is the caller's, and left alone: sends say themselves not to wait.
+    What is no socket, for a loop in Python, makes its own copy.
     """
+    if not isinstance(sock, (int, socket.socket)):
+        return sock.dup()
     if sys.platform == "win32":
         ours = (sock if isinstance(sock, socket.socket) else socket.socket(fileno=sock)).dup()
         ours.setblocking(False)
