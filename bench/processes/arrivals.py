@@ -56,9 +56,8 @@ def lateness(
     when = clock.monotonic(arrivals["realtime"])
     sources, starts = np.unique(arrivals["ssrc"], return_index=True)
     found = [np.empty(0, np.int64)]
-    for source, begin, end in zip(
-        sources.tolist(), starts, [*starts[1:], len(arrivals)], strict=True
-    ):
+    ends = np.append(starts, len(arrivals))[1:]
+    for source, begin, end in zip(sources.tolist(), starts, ends, strict=True):
         if source not in deadlines:
             continue
         first, deadline = deadlines[source]

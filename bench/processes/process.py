@@ -10,7 +10,7 @@ from typing import Any
 
 from ..options import CHECKOUT
 
-__all__ = ["Process", "core_pair", "pin", "started"]
+__all__ = ["Process", "core_pair", "pin", "say", "started"]
 
 #: Anything asked is answered within this long, in seconds: the longest run and its start.
 PATIENCE = 600.0
@@ -73,6 +73,11 @@ def pin(core: int | None) -> None:
     """Keep this process, all threads to come, on one core; None: where it likes."""
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
+
+
+def say(answer: dict[str, Any]) -> None:
+    """Answer, in a process that was started."""
+    print(json.dumps(answer), flush=True)
 
 
 def core_pair() -> tuple[int | None, int | None]:
