@@ -5,22 +5,26 @@ the default configuration switches on: statistics, the media clock, the map of S
 end-to-end encryption, and behind it a real MLS group where that is asked for.
 """
 
+from collections.abc import Iterable
 from itertools import count
 
 import dave
 
+from voicekit._crypto import TransportCipher
 from voicekit._extensions import audio_level_element, speaker_flags_element
 from voicekit._rtp import seal_packet
 from voicekit.config import Config
 from voicekit.connection import VoiceConnection
 from voicekit.dave.libdave import Backend
 from voicekit.dave.machine import DaveMachine
-from voicekit.server import ServerConfig
+from voicekit.events import AudioFrame
+from voicekit.server import ServerConfig, VoiceServer
+from voicekit.server_info import VoiceServerInfo
 from voicekit.testing import Pair
 
 from .libraries import CIPHERS
 
-__all__ = ["PAYLOAD", "Call"]
+__all__ = ["PAYLOAD", "Call", "Speaker", "server_cipher"]
 
 #: 20 ms of Opus at 64 kbit/s, which is what a voice channel gives: 160 bytes. The first is the
 #: TOC of a stereo CELT frame.
@@ -56,14 +60,7 @@ class Call:
         self.machines = [_machine(client.connection) for client in pair.clients]
         assert all(machine.encrypted is dave for machine in self.machines)
         assert len(receiver.frames) >= 3
-        key = pair.server._board.sessions[
-            self.receiver.info.server_id, self.receiver.info.user_id
-        ].key
-        assert key is not None
-        self._server_cipher = key.cipher
-        last = receiver.frames[-1]
-        self._ssrc = last.ssrc
-        self._numbers = count(last.sequence + 1)
+        self._speaker = Speaker(server_cipher(pair.server, self.receiver.info), receiver.frames[-1])
         self._dave = dave
 
     @property
@@ -111,18 +108,44 @@ class Call:
 
     def packets(self, n: int, *, extension: bool = False) -> list[bytes]:
         """Return the next ``n`` datagrams that the server would send to the receiver."""
-        extensions = EXTENSION if extension else ()
+        frames = [self.end_to_end(PAYLOAD) for _ in range(n)]
+        return self._speaker.datagrams(frames, EXTENSION if extension else ())
+
+
+class Speaker:
+    """Who is heard: makes the datagrams that a server would send on, one after the other.
+
+    ``last`` is a frame of that speaker, from which the numbers go on.
+    """
+
+    def __init__(self, cipher: TransportCipher, last: AudioFrame) -> None:
+        self._cipher = cipher
+        self._ssrc = last.ssrc
+        self._numbers = count(last.sequence + 1)
+
+    def datagrams(
+        self, frames: Iterable[bytes], extensions: Iterable[tuple[int, bytes]] = ()
+    ) -> list[bytes]:
+        """Return a datagram for each frame."""
+        extensions = tuple(extensions)
         return [
             seal_packet(
-                self._server_cipher,
+                self._cipher,
                 sequence=number & 0xFFFF,
                 timestamp=number * SAMPLES & 0xFFFFFFFF,
                 ssrc=self._ssrc,
-                payload=self.end_to_end(PAYLOAD),
+                payload=frame,
                 extensions=extensions,
             )
-            for number in (next(self._numbers) for _ in range(n))
+            for frame, number in zip(frames, self._numbers, strict=False)
         ]
+
+
+def server_cipher(server: VoiceServer, info: VoiceServerInfo) -> TransportCipher:
+    """Return the cipher with which a server seals what it sends to a client."""
+    key = server._board.sessions[info.server_id, info.user_id].key
+    assert key is not None
+    return key.cipher
 
 
 def _machine(connection: VoiceConnection) -> DaveMachine:

@@ -1,0 +1,299 @@
+"""From the socket to an `AudioFrame`: bursts that wait in a real socket, on each road there is.
+
+What counts is processor time of the thread, from the moment that the burst waits: an event loop
+may sleep before it looks, and that costs nobody anything.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import Any
+
+import trio
+
+from voicekit import VoiceServerInfo
+from voicekit._crypto import available_modes
+from voicekit._datagrams import DatagramBatch
+from voicekit.config import Config
+from voicekit.connection import VoiceConnection
+from voicekit.server import ServerConfig
+from voicekit.trio import Voice, connect, serve
+
+from .. import libraries
+from .._limit import receive_datagrams
+from ..in_session import PAYLOAD, Call, Speaker, server_cipher
+from ..options import Options
+from ..results import Row
+from ..rounds import Timing, Work
+from .seal import LABELS
+
+__all__ = ["run"]
+
+#: Datagrams that wait in the socket when it is looked at. 64 is a batch of recvmmsg.
+BURST = 64
+#: One datagram has to pay for the whole turn of the event loop; 192 still fit into the
+#: buffer that systems give by default.
+BURSTS = (1, 8, BURST, 192)
+C_NAME = "C: recvmmsg, 64 at a time, and libsodium"
+
+
+def run(options: Options) -> Iterator[Row]:
+    """The trio runner, then asyncio and plain loops."""
+    cipher = "aes" if libraries.CIPHERS["aes"] in available_modes() else "xchacha"
+    yield from trio.run(_in_the_runner, options, cipher)
+    yield from _elsewhere(options, cipher)
+
+
+class Wire:
+    """A socket that is read, and the speaker whose datagrams wait in it."""
+
+    def __init__(self, cipher: str) -> None:
+        self.call = Call(cipher)
+        self._far, self.sock = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+        for sock in (self._far, self.sock):
+            sock.bind(("127.0.0.1", 0))
+            sock.setblocking(False)
+        self._far.connect(self.sock.getsockname())
+        self.sock.connect(self._far.getsockname())
+        self.exits = ExitStack()  #: what `close` calls, the last first
+        self.exits.callback(self._far.close)
+        self.exits.callback(self.sock.close)
+
+    def send(self, n: int) -> None:
+        """Let ``n`` more datagrams wait."""
+        for packet in self.call.packets(n):
+            self._far.send(packet)
+
+    def close(self) -> None:
+        self.exits.close()
+
+
+def _limit(wire: Wire, cipher: str) -> Work:
+    """Receive and open in C what waits."""
+    aead = libraries.sodium(cipher, wire.call.receiver_key)
+
+    def work(n: int) -> float:
+        wire.send(n)
+        return receive_datagrams(wire.sock.fileno(), n, aead)
+
+    return work
+
+
+# -- the trio runner -------------------------------------------------------------------
+
+
+async def _in_the_runner(options: Options, cipher: str) -> list[Row]:
+    """Two calls over a server on this machine; bursts come out of the server's own socket."""
+    mode = libraries.CIPHERS[cipher]
+    figures: dict[int, list[float]] = {burst: [] for burst in BURSTS}
+    limits: dict[int, list[float]] = {burst: [] for burst in BURSTS}
+    wire = Wire(cipher)
+    limit = _limit(wire, cipher)
+    async with trio.open_nursery() as nursery:
+        server_config = ServerConfig(modes=(mode,), dave="off")
+        listening = await nursery.start(serve, server_config)
+        infos = [_info(listening.url, user_id) for user_id in (11, 12)]
+        config = Config(modes=(mode,), dave=False)
+        async with connect(infos[0], config=config) as voice, connect(infos[1]) as other:
+            frames = voice.frames()
+            for _ in range(3):
+                voice.send_audio(PAYLOAD)  # servers send nothing to who never sent anything
+                other.send_audio(PAYLOAD)
+                await trio.sleep(0.02)
+            last = [await frames.receive() for _ in range(1 + len(frames._items))][-1]
+            session = listening.server._board.sessions[infos[0].server_id, infos[0].user_id]
+            speaker = Speaker(server_cipher(listening.server, infos[0]), last)
+
+            async def burst(n: int) -> float:
+                for packet in speaker.datagrams([PAYLOAD] * n):
+                    listening._shell.udp.send_to(packet, session.address)
+                start = time.thread_time()
+                heard = 0
+                while heard < n:
+                    await frames.receive()
+                    heard += 1 + len(frames._items)
+                    frames._items.clear()
+                return (time.thread_time() - start) / n
+
+            with trio.fail_after(60 + options.rounds):
+                for turn in range(options.rounds + 1):
+                    for n in BURSTS:
+                        figure, lowest = await burst(n), limit(n) / n
+                        if turn:  # the first warms up
+                            figures[n].append(figure)
+                            limits[n].append(lowest)
+            _check(voice)
+        nursery.cancel_scope.cancel()
+    wire.close()
+    return [
+        Row.timed(
+            "udp",
+            f"{LABELS[cipher]}: the trio runner, bursts of {n}",
+            Timing(tuple(figures[n])),
+            limit=Timing(tuple(limits[n])),
+            limit_name=C_NAME,
+            budget="datagram" if n == BURST and cipher == "aes" else "",
+            note="processor time",
+        )
+        for n in BURSTS
+    ]
+
+
+def _info(url: str, user_id: int) -> VoiceServerInfo:
+    return VoiceServerInfo(
+        endpoint=url,
+        server_id=1,
+        channel_id=2,
+        user_id=user_id,
+        session_id=f"session {user_id}",
+        token="token",
+    )
+
+
+def _check(voice: Voice) -> None:
+    stats = voice.connection.stats()
+    lost = sum(stream.lost for stream in stats.streams.values())
+    assert not stats.drops, stats.drops
+    assert not lost, f"{lost} datagrams of the bursts did not arrive"
+
+
+# -- asyncio, and no event loop -----------------------------------------------------------
+
+
+def _elsewhere(options: Options, cipher: str) -> Iterator[Row]:
+    roads: dict[str, Callable[[Wire], Work]] = {
+        "a loop over recv and open_datagram": _one_by_one,
+        "asyncio, DatagramProtocol": _datagram_protocol,
+    }
+    if find_spec("voicekit.net._udp") and hasattr(VoiceConnection, "receive_batch"):
+        roads |= {
+            "voicekit.net.drain, without an event loop": _drained,
+            "asyncio, add_reader and voicekit.net.drain": _add_reader,
+        }
+    wires = {name: Wire(cipher) for name in ("limit", *roads)}
+    work = {name: make(wires[name]) for name, make in roads.items()}
+    found = options.measure({"limit": _limit(wires["limit"], cipher), **work}, most=BURST)
+    for name, wire in wires.items():
+        if name != "limit":
+            wire.call.check()
+        wire.close()
+    for name in roads:
+        yield Row.timed(
+            "udp",
+            f"{LABELS[cipher]}: {name}, bursts of {BURST}",
+            found[name],
+            limit=found["limit"],
+            limit_name=C_NAME,
+            note="processor time",
+        )
+
+
+def _timed(wire: Wire, read: Callable[[int], None]) -> Work:
+    """Return the work of reading what waits; ``read`` is told how many there are."""
+
+    def work(n: int) -> float:
+        wire.send(n)
+        start = time.thread_time()
+        read(n)
+        return time.thread_time() - start
+
+    return work
+
+
+def _one_by_one(wire: Wire) -> Work:
+    connection, receive, now = wire.call.receiver, wire.sock.recv, wire.call.now
+
+    def read(n: int) -> None:
+        for _ in range(n):
+            connection.open_datagram(receive(65536), now)
+
+    return _timed(wire, read)
+
+
+def _drained(wire: Wire) -> Work:
+    take = _taking(wire)
+
+    def read(n: int) -> None:
+        while n > 0:
+            n -= take()
+
+    return _timed(wire, read)
+
+
+def _taking(wire: Wire) -> Callable[[], int]:
+    """Return what takes a batch from the socket to frames, and says how many."""
+    from voicekit.net import drain
+
+    batch = DatagramBatch()
+    connection: Any = wire.call.receiver
+    fd, now = wire.sock.fileno(), wire.call.now
+    link = connection._path.link
+
+    def take() -> int:
+        drain(fd, batch)
+        return len(connection.receive_batch(link, batch, now))
+
+    return take
+
+
+class _Protocol(asyncio.DatagramProtocol):
+    def __init__(self, wire: Wire) -> None:
+        self._open, self._now = wire.call.receiver.open_datagram, wire.call.now
+        self.left = 0
+        self.done: asyncio.Future[None] | None = None
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._open(data, self._now)
+        self.left -= 1
+        if self.left == 0 and self.done is not None:
+            self.done.set_result(None)
+
+
+def _datagram_protocol(wire: Wire) -> Work:
+    loop = _new_loop(wire)
+    making = loop.create_datagram_endpoint(lambda: _Protocol(wire), sock=wire.sock.dup())
+    transport, protocol = loop.run_until_complete(making)
+
+    def close() -> None:
+        transport.close()
+        loop.run_until_complete(asyncio.sleep(0))  # it closes its socket then
+
+    wire.exits.callback(close)
+
+    def read(n: int) -> None:
+        protocol.left, protocol.done = n, loop.create_future()
+        loop.run_until_complete(protocol.done)
+
+    return _timed(wire, read)
+
+
+def _add_reader(wire: Wire) -> Work:
+    loop = _new_loop(wire)
+    take = _taking(wire)
+    left = 0
+    done: asyncio.Future[None] = loop.create_future()
+
+    def readable() -> None:
+        nonlocal left
+        left -= take()
+        if left <= 0 and not done.done():
+            done.set_result(None)
+
+    loop.add_reader(wire.sock.fileno(), readable)
+    wire.exits.callback(loop.remove_reader, wire.sock.fileno())
+
+    def read(n: int) -> None:
+        nonlocal left, done
+        left, done = n, loop.create_future()
+        loop.run_until_complete(done)
+
+    return _timed(wire, read)
+
+
+def _new_loop(wire: Wire) -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    wire.exits.callback(loop.close)
+    return loop
