@@ -5,7 +5,7 @@ from pathlib import Path
 from .budgets import LINES, judge
 from .plots import PLOTS, percentiles
 from .results import Row, Run
-from .table import HEAD, cells, figure
+from .table import HEAD, cells, figure, signed
 
 __all__ = ["MARKS", "blocks", "write"]
 
@@ -69,7 +69,7 @@ def _measured(row: Row) -> tuple[str, ...]:
         figure(row.value, row.unit),
         figure(row.limit if row.ours is None else row.ours, row.unit),
         "" if row.ratio is None else f"{row.ratio:.2f}×",
-        "" if row.difference is None else f"{row.difference:+,.0f} {row.unit}",
+        signed(row.difference) and f"{signed(row.difference)} {row.unit}",
         "no verdict" if verdict is None else verdict.text,
     )
 

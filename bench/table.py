@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from .budgets import judge
 from .results import Row
 
-__all__ = ["HEAD", "cells", "columns", "figure", "render"]
+__all__ = ["HEAD", "cells", "columns", "figure", "render", "signed"]
 
 HEAD = ("what", "minimum", "median", "spread", "limit", "× limit", "above", "budget", "")
 
@@ -18,6 +18,11 @@ def figure(value: float | None, unit: str = "") -> str:
     digits = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2
     text = f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return f"{text} {unit}".rstrip()
+
+
+def signed(value: float | None) -> str:
+    """Return a difference, its sign always in front."""
+    return "" if value is None else f"{'-' if value < 0 else '+'}{figure(abs(value))}"
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -35,7 +40,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "" if row.spread is None else f"{row.spread:.0%}",
         figure(base, row.unit),
         "" if row.ratio is None else f"{row.ratio:.2f}×",
-        "" if row.difference is None else f"{row.difference:+,.1f}",
+        signed(row.difference),
         "" if verdict is None else verdict.text,
         "; ".join(filter(None, notes)),
     )

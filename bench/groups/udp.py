@@ -103,7 +103,9 @@ async def _in_the_runner(options: Options, cipher: str) -> list[Row]:
                 voice.send_audio(PAYLOAD)  # servers send nothing to who never sent anything
                 other.send_audio(PAYLOAD)
                 await trio.sleep(0.02)
-            last = [await frames.receive() for _ in range(1 + len(frames._items))][-1]
+            last = await frames.receive()
+            while frames._items:
+                last = frames._items.popleft()
             session = listening.server._board.sessions[infos[0].server_id, infos[0].user_id]
             speaker = Speaker(server_cipher(listening.server, infos[0]), last)
 
