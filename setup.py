@@ -33,6 +33,7 @@ MODULES = [
     "pacer._loop",
     "pacer._native",
     "pacer._notifier",
+    "pacer._schedule",
     "pacer._stream",
     "pacer._wheel",
 ]

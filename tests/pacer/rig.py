@@ -64,6 +64,9 @@ class Listener:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(30)
+        self.use_key(key)
+
+    def use_key(self, key: bytes) -> None:
         self.cipher = TransportCipher(MODE, key, nonce_start=2**31)
 
     def connected(self) -> socket.socket:
@@ -155,14 +158,13 @@ class Told:
         """Take every turn when it is due, for ``duration`` ns; when what went out."""
         end = self.now + duration
         out = []
-        due = self.loop.take_turn(self.now)
+        due: int | None = self.now
         while due is not None and due <= end:
             self.now = max(due, self.now)
             due = self.loop.take_turn(self.now)
             out += [(self.now, packet) for packet in self.listener.packets()]
         self.now = end
-        self.loop.take_turn(end)
-        out += [(end, packet) for packet in self.listener.packets()]
+        assert not self.at(end)
         return out
 
     def numbers(self, duration: int) -> list[int | None]:
@@ -190,7 +192,12 @@ class Live:
         self.session = make_session(ssrc=ssrc, dave=dave)
         self.listener = Listener()
         self.sock = self.listener.connected()
-        self.stream = pacer.add(self.session, self.sock, **options)
+        try:
+            self.stream = pacer.add(self.session, self.sock, **options)
+        except BaseException:
+            self.sock.close()
+            self.listener.close()
+            raise
 
     def close(self) -> None:
         self.stream.remove()

@@ -9,7 +9,5 @@ cdef class NativeLoop(Loop):
     cdef int _cpu               # -1: any
     cdef bint _running
     cdef bint _stopping
-    cdef object _itself         # while the thread runs: it uses this object
 
     cdef void _run(self) noexcept nogil
-    cdef int _end(self) except -1

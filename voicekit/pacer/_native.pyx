@@ -7,6 +7,7 @@ clock and precision, so that a stream that begins meanwhile can end the wait.
 
 import os
 
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 
 from ._loop cimport Loop
@@ -54,7 +55,7 @@ cdef class NativeLoop(Loop):
         if error:
             raise OSError(error, os.strerror(error))
         self._running = True
-        self._itself = self
+        Py_INCREF(self)  # the thread uses this object
         if self._cpu >= 0:
             error = vk_thread_pin(self._thread, self._cpu)
             if error:
@@ -63,25 +64,23 @@ cdef class NativeLoop(Loop):
 
     def stop(self):
         """End the thread and wait for that."""
-        self._end()
-        self._itself = None
-
-    cdef int _end(self) except -1:
-        if self._running:
-            vk_lock(&self._lock)
-            self._stopping = True
-            vk_signal(&self._lock)
-            vk_unlock(&self._lock)
-            with nogil:
-                vk_thread_join(self._thread)
-            self._running = False
-        return 0
+        if not self._running:
+            return
+        vk_lock(&self._lock)
+        self._stopping = True
+        vk_signal(&self._lock)
+        vk_unlock(&self._lock)
+        with nogil:
+            vk_thread_join(self._thread)
+        self._running = False
+        Py_DECREF(self)
 
     def forked(self):
         """In the child of a fork: the thread is not here."""
         Loop.forked(self)
-        self._running = False
-        self._itself = None
+        if self._running:
+            self._running = False
+            Py_DECREF(self)
 
     @property
     def cpu_seconds(self):

@@ -4,10 +4,10 @@ from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
-from .._sender import Borrower
 from .._session import RtpSession
 from ..connection import VoiceConnection
 from ._notifier import Notifier
+from ._schedule import Schedule
 from ._wheel import Wheel
 from .events import StreamEvent
 from .policy import LatePolicy, StreamState
@@ -18,7 +18,7 @@ __all__ = ["MAX_DEPTH", "Stream"]
 MAX_DEPTH: float
 
 @final
-class Stream(Borrower):
+class Stream(Schedule):
     owner: Any
     def __new__(
         cls,

@@ -55,10 +55,11 @@ cdef class Wheel:
         vk_signal(&self._lock)
 
     cdef int begin(self, Entry* entry, int64_t* due, int64_t* wake) except -1:
+        cdef int64_t now = self.now()  # perhaps Python's clock: not under the lock
         cdef int64_t first
         cdef bint asleep
         vk_lock(&self._lock)
-        first = self._emptiest(self.now())
+        first = self._emptiest(now)
         due[0] = first
         wake[0] = first
         if entry.in_hand:

@@ -91,8 +91,12 @@ class Pacer:
                 owner=owner,
             )
             self._loop.streams.add(stream)
+            try:
+                self._loop.start()
+            except BaseException:
+                stream.remove()
+                raise
             _open.add(self)
-            self._loop.start()
             return stream
 
     def stats(self) -> PacerStats:
