@@ -7,6 +7,7 @@ the order of the design's table, which `docs/performance.md` shows with what was
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .figures import figure
 from .results import Row
 
 __all__ = ["BUDGETS", "LINES", "Budget", "Line", "Verdict", "judge"]
@@ -48,10 +49,9 @@ class Budget:
         if furthest is None:
             return None
         margin = row.value - furthest if self.kind in _AT_LEAST else furthest - row.value
-        by = f"{abs(margin):.{0 if abs(margin) >= 100 else 3 if abs(margin) < 1 else 1}f}"
         if margin >= 0:
             return Verdict(True, "met")
-        return Verdict(False, f"missed by {by} {row.unit}")
+        return Verdict(False, f"missed by {figure(-margin, row.unit)}")
 
 
 @dataclass(frozen=True)

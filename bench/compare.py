@@ -1,7 +1,8 @@
 """What changed from one run to another."""
 
+from .figures import figure
 from .results import Row, Run
-from .table import columns, figure
+from .table import columns
 
 __all__ = ["compare"]
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from .budgets import LINES, judge
+from .figures import figure, signed
 from .plots import PLOTS, percentiles
 from .results import Row, Run
-from .table import HEAD, cells, figure, signed
+from .table import HEAD, cells
 
 __all__ = ["MARKS", "blocks", "write"]
 

@@ -70,7 +70,7 @@ def test_a_worker_that_dies_is_a_failure_and_no_hang():
     hello = json.dumps({"peer": "x", "version": "1", "work": ["seal/aes"]})
     with (
         Peer([sys.executable, "-c", f"print({hello!r})"]) as peer,
-        pytest.raises(PeerFailed, match="x 1 is gone|not JSON"),
+        pytest.raises(PeerFailed, match=r"x 1 is gone|not JSON"),
     ):
         peer.run("seal/aes", 1)
 

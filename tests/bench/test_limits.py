@@ -1,0 +1,83 @@
+"""The loops in C do what they say: what they are compared with is real work."""
+
+import socket
+import sys
+
+import pytest
+
+from bench import libraries
+from bench._limit import Packets, receive_datagrams
+from bench.in_session import PAYLOAD, Call
+from voicekit._crypto import available_modes
+
+CIPHERS = [name for name, mode in libraries.CIPHERS.items() if mode in available_modes()]
+OTHER_KEY = bytes(32)
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@pytest.mark.parametrize("extension", [False, True])
+def test_libsodium_opens_what_a_server_sends_and_nothing_else(cipher: str, extension: bool):
+    call = Call(cipher)
+    packets = Packets(call.packets(5, extension=extension))
+    clear = 16 if extension else 12
+    assert libraries.sodium(cipher, call.receiver_key).open(packets, 12, clear) > 0
+    with pytest.raises(ValueError, match="12 packets did not open"):
+        libraries.sodium(cipher, OTHER_KEY).open(packets, 12, clear)
+
+
+def test_openssl_opens_what_a_server_sends_and_nothing_else():
+    if "aes" not in CIPHERS or libraries.libcrypto() is None:
+        pytest.skip("no AES-GCM, or no OpenSSL that can be reached")
+    call = Call("aes")
+    packets = Packets(call.packets(5))
+    assert libraries.openssl("aes", call.receiver_key).open(packets, 12) > 0
+    with pytest.raises(ValueError, match="did not open"):
+        libraries.openssl("aes", OTHER_KEY).open(packets, 12)
+
+
+def test_openssl_seals_with_chacha20():
+    if libraries.libcrypto() is None:
+        pytest.skip("no OpenSSL that can be reached")
+    assert libraries.openssl("chacha", OTHER_KEY).seal(PAYLOAD, 10) > 0
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_sealing_takes_a_payload_that_fits(cipher: str):
+    aead = libraries.sodium(cipher, OTHER_KEY)
+    assert aead.seal(PAYLOAD, 10) > 0
+    with pytest.raises(ValueError, match="too large"):
+        aead.seal(bytes(3000), 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="recvmmsg")
+def test_datagrams_are_counted_and_opened():
+    call = Call("xchacha")
+    aead = libraries.sodium("xchacha", call.receiver_key)
+    here, there = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+    with here, there:
+        here.bind(("127.0.0.1", 0))
+
+        def send(packets: list[bytes]) -> None:
+            for packet in packets:
+                there.sendto(packet, here.getsockname())
+
+        send(call.packets(70))
+        assert receive_datagrams(here.fileno(), 70, aead) > 0
+        send(call.packets(3))
+        with pytest.raises(OSError, match="3 datagrams were there, not 4"):
+            receive_datagrams(here.fileno(), 4, aead)
+        send(call.packets(2))
+        with pytest.raises(ValueError, match="2 datagrams did not open"):
+            receive_datagrams(here.fileno(), 2, libraries.sodium("xchacha", OTHER_KEY))
+
+
+def test_a_call_hears_all_its_packets_and_says_so_if_not():
+    call = Call("xchacha")
+    for packet in call.packets(10):
+        assert call.receiver.open_datagram(packet, call.now) is not None
+    call.check()
+    call.packets(3)  # never arrive
+    (late,) = call.packets(1)
+    call.receiver.open_datagram(late, call.now)
+    with pytest.raises(AssertionError):
+        call.check()
