@@ -11,11 +11,12 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from .figures import figure
 from .results import Row, Run
 
 __all__ = ["PLOTS", "draw"]
 
-_LIMIT, _OURS, _PEER = "#9aa0a6", "#1f6feb", "#e3873e"
+_LIMIT, _OURS, _PEER = "#202124", "#6ea8fe", "#e3a06e"
 
 #: The same bytes from the same figures, and text that a reader can search.
 _STYLE: Any = {
@@ -28,23 +29,25 @@ _STYLE: Any = {
 
 
 def bars(axes: Axes, rows: list[Row]) -> None:
-    """Draw a bar for each row, behind it the limit; peers in another colour."""
+    """Draw a bar for each row in the first one's unit, with a stroke at the limit."""
+    unit = rows[0].unit
+    rows = [row for row in rows if row.unit == unit]
     labels = [f"{row.name}, {row.peer}" if row.peer else row.name for row in rows]
     at = list(range(len(rows)))[::-1]
     axes.barh(at, [row.value for row in rows], color=[_PEER if r.peer else _OURS for r in rows])
-    limits = [(y, row.limit) for y, row in zip(at, rows, strict=True) if row.limit]
-    axes.barh([y for y, _ in limits], [limit for _, limit in limits], color=_LIMIT, height=0.45)
     for y, row in zip(at, rows, strict=True):
-        axes.annotate(
-            f" {row.value:.3g}" + (f" ({row.ratio:.2f}×)" if row.ratio else ""),
-            (row.value, y),
-            va="center",
-        )
+        ratio = "" if row.ratio is None else f" ({row.ratio:.2f}×)"
+        axes.annotate(f" {figure(row.value)}{ratio}", (row.value, y), va="center")
+        if row.limit:
+            axes.plot([row.limit] * 2, [y - 0.4, y + 0.4], color=_LIMIT, linewidth=2)
     axes.set_yticks(at, labels)
-    axes.set_xlabel(f"{rows[0].unit}; grey: the C limit in the same run")
-    if max(row.value for row in rows) > 20 * min(row.value for row in rows if row.value > 0):
+    values = [row.value for row in rows if row.value > 0]
+    if max(values, default=0) > 20 * min(values, default=1):
         axes.set_xscale("log")
-    axes.margins(x=0.2)
+        axes.xaxis.set_major_formatter(lambda value, _: figure(value))
+    # Room for the figures behind the bars.
+    axes.set_xlim(right=max(values, default=1) * (6 if axes.get_xscale() == "log" else 1.3))
+    axes.set_xlabel(f"{unit}. Stroke: the limit; ratio: to it, of other libraries: to ours")
 
 
 def percentiles(axes: Axes, rows: list[Row]) -> None:
@@ -81,10 +84,10 @@ def draw(run: Run, directory: Path) -> Iterator[Path]:
             continue
         with mpl.rc_context(_STYLE):
             height = 1.2 + 0.3 * len(rows) if paint is bars else 4.0
-            figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+            canvas, axes = plt.subplots(figsize=(9, height), layout="constrained")
             paint(axes, rows)
             axes.set_title(f"{group}: {run.machine.get('cpu', '')}", loc="left")
             path = directory / f"{group}.svg"
-            figure.savefig(path, metadata={"Date": None, "Creator": None})
-            plt.close(figure)
+            canvas.savefig(path, metadata={"Date": None, "Creator": None})
+            plt.close(canvas)
         yield path
