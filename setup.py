@@ -19,6 +19,7 @@ MODULES = [
     "_datapath",
     "_extensions",
     "_frame",
+    "_frame_gate",
     "_gateway",
     "_opus",
     "_outbox",

@@ -372,33 +372,35 @@ cdef class TransportCipher:
         Other threads run while a batch of a millisecond or more is sealed; `close` raises
         meanwhile. With too few nonces left, `NonceExhausted` is raised and none is sealed.
         """
-        cdef list sealed = []
-        cdef list heads = []
-        cdef list bodies = []
-        cdef Py_ssize_t count, granted, index
+        cdef tuple given = tuple(packets)
+        cdef Py_ssize_t count = len(given)
+        cdef Py_ssize_t granted = count
         cdef Py_ssize_t octets = 0
+        cdef Py_ssize_t index
+        cdef list sealed = [None] * count
+        cdef list held = []     # what nobody else holds
+        cdef bytes head, body
         cdef uint64_t first
-        cdef int answer = CRYPTO_CLOSED
+        cdef int answer
         cdef SealJob* jobs
-        for header, payload in tuple(packets):
-            heads.append(header)
-            bodies.append(payload)
-        heads = pinned(heads)
-        bodies = pinned(bodies)
-        count = granted = len(heads)
         if self._secret == NULL:
             raise_crypto(CRYPTO_CLOSED)
-        first = self.counter.take_many(&granted)
-        if granted < count:
-            raise_crypto(CRYPTO_EXHAUSTED)
         jobs = <SealJob*> PyMem_Malloc(count * sizeof(SealJob))
         if jobs == NULL:
             raise MemoryError
         vk_atomic_add(&self._calls, 1)
         try:
             for index in range(count):
-                sealed.append(_new_packet(heads[index], bodies[index], &jobs[index]))
+                header, payload = given[index]
+                head = header if type(header) is bytes else copied(header)
+                body = payload if type(payload) is bytes else copied(payload)
+                if body is not payload or type(given[index]) is not tuple:
+                    held.append(body)
+                sealed[index] = _new_packet(head, body, &jobs[index])
                 octets += jobs[index].size
+            first = self.counter.take_many(&granted)
+            if granted < count:
+                raise_crypto(CRYPTO_EXHAUSTED)
             if self.is_long(count, octets):
                 with nogil:
                     answer = self.seal_jobs(jobs, count, first)

@@ -113,6 +113,7 @@ cdef class Datapath:
         """
         cdef tuple given = tuple(frames)
         cdef list datagrams = []
+        cdef bint silence = False
         cdef bint was_clear
         self.enter()
         try:
@@ -123,7 +124,9 @@ cdef class Datapath:
             else:
                 for opus in given:
                     self._rtp.drop_c(DROP_NOT_READY, len(opus))
-            if not was_clear or len(datagrams) < len(given) or self._rtp._sender.dave is not None:
+            for datagram in datagrams:
+                silence = silence or PyBytes_GET_SIZE(datagram) == SILENCE_DATAGRAM
+            if silence or not was_clear or len(datagrams) < len(given):
                 self._settle(now)
             return datagrams
         finally:

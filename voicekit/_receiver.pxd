@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ._frame cimport AudioFrame
+from ._frame_gate cimport FrameGate
 from ._outbox cimport Outbox
 from ._reception cimport Reception
 from ._rtp cimport PacketView
@@ -40,6 +41,7 @@ cdef class Stream:
 cdef class Receiver:
     cdef Outbox _outbox
     cdef object dave            # None: frames come as they are
+    cdef FrameGate gate         # its short way, or None
     cdef dict streams           # by SSRC
     cdef Stream _latest         # whose packet came last: mostly its next one follows
     cdef double next_check      # no stream needs a look before it; infinity: none does
@@ -72,6 +74,7 @@ cdef class Receiver:
     cdef int _evict(self) except -1
     cdef int _abandon(self, Stream stream) except -1
     cdef int _hold(self, Stream stream, AudioFrame frame) except -1
+    cdef bytes _decrypt(self, Stream stream, AudioFrame frame, double now)
     cdef AudioFrame _deliver(self, Stream stream, AudioFrame frame, double now)
     cdef int _drop_held(self, Stream stream, double now) except -1
     cdef AudioFrame _count(self, Stream stream, AudioFrame frame, bytes opus, double now)

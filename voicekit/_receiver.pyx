@@ -106,6 +106,7 @@ cdef class Receiver:
     def __cinit__(self, Outbox outbox not None, object dave, object config):
         self._outbox = outbox
         self.dave = dave
+        self.gate = None if dave is None else dave.gate
         self.streams = {}
         self.next_check = INFINITY
         self._max_streams = config.max_ssrcs
@@ -162,11 +163,16 @@ cdef class Receiver:
             return None
         return self._deliver(stream, frame, now)
 
+    cdef bytes _decrypt(self, Stream stream, AudioFrame frame, double now):
+        if self.gate is not None:
+            return self.gate.decrypt_c(stream.user_id, frame.opus)
+        return self.dave.decrypt(stream.user_id, frame.opus, now)
+
     cdef AudioFrame _deliver(self, Stream stream, AudioFrame frame, double now):
         """Decrypt end to end, count, and note that the user speaks; None: dropped, or waits."""
         cdef bytes opus = frame.opus
-        if self.dave is not None:
-            opus = self.dave.decrypt(stream.user_id, opus, now)
+        if self.dave is not None and (self.gate is None or not self.gate.takes_all()):
+            opus = self._decrypt(stream, frame, now)
             if opus is None:
                 if self.dave.awaits_key(frame.opus):
                     self._await_key(stream, frame)
@@ -241,7 +247,7 @@ cdef class Receiver:
             waiting = stream.keyless
             stream.keyless = []
             for frame in waiting:
-                opus = self.dave.decrypt(stream.user_id, frame.opus, now)
+                opus = self._decrypt(stream, frame, now)
                 if opus is None:
                     stream.keyless.append(frame)
                     continue

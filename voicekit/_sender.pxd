@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from ._atomic cimport vk_atomic
 from ._crypto cimport TransportCipher
+from ._frame_gate cimport FrameGate
 
 
 @cython.final
@@ -24,6 +25,7 @@ cdef class Borrower:
 cdef class Sender:
     cdef uint32_t ssrc
     cdef object dave            # None: frames go out as they are
+    cdef FrameGate gate         # its short way, or None
     cdef readonly SendEpoch epoch
     cdef readonly bint is_clear  # what `admit` let through last is not end-to-end encrypted
     # The media clock: samples sent and paused since `restart`, the RTP timestamp at its zero,
@@ -60,9 +62,9 @@ cdef class Sender:
     cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
                   Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil
 
-    # The same in two steps: the header at `out`, and, once it is sure to be sealed, the count.
-    cdef void head(self, uint8_t* out, bint marker) noexcept nogil
-    cdef void count(self, Py_ssize_t size, int duration, bint is_clear) noexcept nogil
+    # Count what was sealed, the last packet under `timestamp`.
+    cdef void count(self, Py_ssize_t packets, Py_ssize_t octets, Py_ssize_t samples,
+                    Py_ssize_t clear, uint32_t timestamp) noexcept nogil
 
     # Of the next packet.
     cdef uint16_t sequence(self) noexcept nogil

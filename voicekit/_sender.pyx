@@ -79,6 +79,7 @@ cdef class Sender:
 
     def __cinit__(self, object dave, double slack):
         self.dave = dave
+        self.gate = None if dave is None else dave.gate
         self.epoch = SendEpoch() if dave is None else dave.send_epoch
         self._slack = slack
 
@@ -136,8 +137,8 @@ cdef class Sender:
             reason[0] = DROP_BAD_FRAME
             return None
         self.is_clear = True
-        if self.dave is not None:
-            frame = self.dave.encrypt(frame)
+        if self.dave is not None and (self.gate is None or not self.gate.sends_clear()):
+            frame = self.dave.encrypt(plain) if self.gate is None else self.gate.encrypt_c(plain)
             if frame is None:
                 reason[0] = DROP_NOT_READY
                 return None
@@ -148,25 +149,23 @@ cdef class Sender:
 
     cdef int seal(self, TransportCipher cipher, uint8_t* out, const uint8_t* frame,
                   Py_ssize_t size, int duration, bint marker, bint is_clear) noexcept nogil:
+        cdef uint32_t timestamp = self.timestamp()
         cdef int answer
-        self.head(out, marker)
+        store_header(out, marker, OPUS, self.sequence(), timestamp, self.ssrc)
         answer = cipher.seal_c(out + FIXED_HEADER, out, FIXED_HEADER, frame, size)
         if answer == CRYPTO_OK:
-            self.count(size, duration, is_clear)
+            self.count(1, size, duration, is_clear, timestamp)
         return answer
 
-    cdef void head(self, uint8_t* out, bint marker) noexcept nogil:
-        store_header(out, marker, OPUS, self.sequence(), self.timestamp(), self.ssrc)
-
-    cdef void count(self, Py_ssize_t size, int duration, bint is_clear) noexcept nogil:
-        vk_atomic_store(&self._last_timestamp, self.timestamp())
-        vk_atomic_count(&self._samples, duration)
-        vk_atomic_count(&self._ssrc_packets, 1)
-        vk_atomic_count(&self._ssrc_octets, size)
-        vk_atomic_count(&self._packets, 1)
-        vk_atomic_count(&self._bytes, FIXED_HEADER + size + OVERHEAD)
-        if is_clear:
-            vk_atomic_count(&self._clear, 1)
+    cdef void count(self, Py_ssize_t packets, Py_ssize_t octets, Py_ssize_t samples,
+                    Py_ssize_t clear, uint32_t timestamp) noexcept nogil:
+        vk_atomic_store(&self._last_timestamp, timestamp)
+        vk_atomic_count(&self._samples, samples)
+        vk_atomic_count(&self._ssrc_packets, packets)
+        vk_atomic_count(&self._ssrc_octets, octets)
+        vk_atomic_count(&self._packets, packets)
+        vk_atomic_count(&self._bytes, packets * (FIXED_HEADER + OVERHEAD) + octets)
+        vk_atomic_count(&self._clear, clear)
 
     # -- what was sent, for any thread -----------------------------------------------
 

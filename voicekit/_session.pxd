@@ -3,13 +3,19 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint64_t
 
-from ._crypto cimport NonceCounter, TransportCipher
+from ._crypto cimport NonceCounter, SealJob, TransportCipher
 from ._datagrams cimport Datagram
 from ._frame cimport AudioFrame
 from ._outbox cimport Outbox
 from ._receiver cimport Receiver
 from ._rtp cimport PacketView
 from ._sender cimport Borrower, Sender
+
+
+# A frame of a batch that end-to-end encryption let through.
+cdef struct Frame:
+    int duration
+    bint is_clear
 
 
 @cython.final
@@ -45,6 +51,9 @@ cdef class RtpSession:
     cdef int drop_c(self, int reason, Py_ssize_t size) except -1
     cdef int count_drop_c(self, int reason) except -1
 
+    cdef Py_ssize_t _admit_all(self, tuple given, list held, SealJob* jobs,
+                               Frame* admission) except -1
+    cdef list _number_all(self, SealJob* jobs, Frame* admission, Py_ssize_t count, double now)
     cdef int _freeze(self) except -1
     cdef AudioFrame _receive_at(self, const uint8_t* data, Py_ssize_t size, double now)
     cdef AudioFrame _take_opened(self, int answer, PacketView* view, const uint8_t* data,

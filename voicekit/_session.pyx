@@ -18,7 +18,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ._atomic cimport vk_atomic_load
 from ._crypto cimport (
@@ -43,8 +43,10 @@ from ._rtp cimport (
     DROP_OWN_SSRC,
     FIXED_HEADER,
     IS_RTCP,
+    OPUS,
     PacketView,
     open_packet_c,
+    store_header,
 )
 from ._sender cimport Borrower, Sender
 
@@ -61,12 +63,6 @@ __all__ = ["RtpSession"]
 cdef enum:
     # Larger than any MTU's datagram: what is bigger takes scratch from the heap.
     STACK_SCRATCH = 2048
-
-# A frame of a batch that end-to-end encryption let through.
-cdef struct Frame:
-    int duration
-    bint is_clear
-
 
 # RFC 3550 §6.5.1: the item that every compound packet carries.
 CNAME = 1
@@ -257,54 +253,34 @@ cdef class RtpSession:
         return self.seal_many_c(frames, now)
 
     cdef list seal_many_c(self, object frames, double now):
-        cdef Sender sender = self._sender
         cdef TransportCipher cipher = self._cipher
-        cdef list packets = []
-        cdef list held = []
         cdef tuple given = tuple(frames)
-        cdef Py_ssize_t count = 0
+        cdef Py_ssize_t count = len(given)
         cdef Py_ssize_t octets = 0
-        cdef Py_ssize_t granted, index, size
-        cdef uint64_t first
-        cdef int reason = DROP_NONE
-        cdef int answer
-        cdef bytes frame, packet
-        cdef Frame* admitted
+        cdef Py_ssize_t admitted, granted, index
+        cdef list held = []         # frames that only we hold
+        cdef list packets
+        cdef Frame* admission
         cdef SealJob* jobs
+        cdef uint64_t first
+        cdef int answer
         self._check_ours()
         if cipher is None:
             for opus in given:
                 self._drop_frame(DROP_NOT_READY, opus)
-            return packets
-        admitted = <Frame*> PyMem_Malloc(len(given) * (sizeof(Frame) + sizeof(SealJob)) + 1)
-        if admitted == NULL:
+            return []
+        jobs = <SealJob*> PyMem_Malloc(count * (sizeof(SealJob) + sizeof(Frame)) + 1)
+        if jobs == NULL:
             raise MemoryError
         try:
-            for opus in given:
-                frame = sender.admit(opus, &admitted[count].duration, &reason)
-                if frame is None:
-                    self._drop_frame(reason, opus)
-                    continue
-                admitted[count].is_clear = sender.is_clear
-                held.append(frame)
-                count += 1
-            granted = count
+            admission = <Frame*> &jobs[count]
+            admitted = granted = self._admit_all(given, held, jobs, admission)
             first = cipher.counter.take_many(&granted)
-            for index in range(granted, count):
-                self._drop_frame(DROP_NONCE_EXHAUSTED, held[index])
-            jobs = <SealJob*> &admitted[len(given)]
+            for index in range(granted, admitted):
+                self._outbox.drop(DROP_NONCE_EXHAUSTED, jobs[index].size, self._sender.ssrc)
+            packets = self._number_all(jobs, admission, granted, now)
             for index in range(granted):
-                frame = <bytes> held[index]
-                size = PyBytes_GET_SIZE(frame)
-                packet = PyBytes_FromStringAndSize(NULL, FIXED_HEADER + size + OVERHEAD)
-                jobs[index].out = <uint8_t*> PyBytes_AS_STRING(packet)
-                jobs[index].header_size = FIXED_HEADER
-                jobs[index].plain = <const uint8_t*> PyBytes_AS_STRING(frame)
-                jobs[index].size = size
-                sender.head(jobs[index].out, sender.follow_clock(now) and self._mark_spurts)
-                sender.count(size, admitted[index].duration, admitted[index].is_clear)
-                packets.append(packet)
-                octets += size
+                octets += jobs[index].size
             if cipher.is_long(granted, octets):
                 self._in_batch = True
                 with nogil:
@@ -313,8 +289,60 @@ cdef class RtpSession:
             else:
                 answer = cipher.seal_jobs(jobs, granted, first)
         finally:
-            PyMem_Free(admitted)
+            PyMem_Free(jobs)
         _check(answer)
+        return packets
+
+    cdef Py_ssize_t _admit_all(self, tuple given, list held, SealJob* jobs,
+                               Frame* admission) except -1:
+        """Encrypt end to end; how many frames are to be sealed."""
+        cdef Sender sender = self._sender
+        cdef Py_ssize_t count = 0
+        cdef int reason = DROP_NONE
+        cdef bytes frame
+        for opus in given:
+            frame = sender.admit(opus, &admission[count].duration, &reason)
+            if frame is None:
+                self._drop_frame(reason, opus)
+                continue
+            if frame is not opus:
+                held.append(frame)
+            admission[count].is_clear = sender.is_clear
+            jobs[count].plain = <const uint8_t*> PyBytes_AS_STRING(frame)
+            jobs[count].size = PyBytes_GET_SIZE(frame)
+            count += 1
+        return count
+
+    cdef list _number_all(self, SealJob* jobs, Frame* admission, Py_ssize_t count, double now):
+        """Make the packets, with their headers; what is to be sealed goes behind these.
+
+        One packet follows the other, whatever the clock says: it is asked for the first.
+        """
+        cdef Sender sender = self._sender
+        cdef list packets = [None] * count
+        cdef bytes packet
+        cdef SealJob* job
+        cdef bint marker = count > 0 and sender.follow_clock(now) and self._mark_spurts
+        cdef uint32_t timestamp = sender.timestamp()
+        cdef uint32_t first = timestamp
+        cdef uint16_t sequence = sender.sequence()
+        cdef Py_ssize_t octets = 0
+        cdef Py_ssize_t clear = 0
+        for index in range(count):
+            job = &jobs[index]
+            packet = PyBytes_FromStringAndSize(NULL, FIXED_HEADER + job.size + OVERHEAD)
+            packets[index] = packet
+            job.out = <uint8_t*> PyBytes_AS_STRING(packet)
+            job.header_size = FIXED_HEADER
+            store_header(job.out, marker, OPUS, sequence, timestamp, sender.ssrc)
+            marker = False
+            sequence += 1
+            timestamp += <uint32_t> admission[index].duration
+            octets += job.size
+            clear += admission[index].is_clear
+        if count:
+            sender.count(count, octets, timestamp - first, clear,
+                         timestamp - <uint32_t> admission[count - 1].duration)
         return packets
 
     cdef int _drop_frame(self, int reason, object opus) except -1:

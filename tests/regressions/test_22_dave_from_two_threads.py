@@ -23,15 +23,17 @@ def test_a_second_thread_is_refused_while_the_library_is_at_work() -> None:
     first, _ = pair.clients
     connection = first.connection
     inside, leave = threading.Event(), threading.Event()
-    machine = connection._dave
-    encrypt = machine.encrypt
+    gate = connection._dave.gate
+    assert gate is not None
+    encrypt = gate._seal
+    assert encrypt is not None
 
     def slow(opus: bytes) -> bytes | None:
         inside.set()
         assert leave.wait(10.0)
         return encrypt(opus)
 
-    machine.encrypt = slow  # type: ignore[method-assign]
+    gate._seal = slow
     now = pair.now
     thread = threading.Thread(target=connection.send_audio, args=(opus_frame(), now))
     thread.start()

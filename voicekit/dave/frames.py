@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from .._frame_gate import MARKER, FrameGate
 from .._sender import SendEpoch
 from ..codes import SILENCE_FRAME
 from ..events import DaveEvent, E2eeWithheld
@@ -28,8 +29,6 @@ from .transitions import KEEP_KEY, Transition
 
 __all__ = ["MARKER", "DaveCounters", "FramePath"]
 
-#: What an encrypted frame ends with.
-MARKER = b"\xfa\xfa"
 #: How long receivers keep old keys, and take clear frames after an upgrade: the paper.
 KEY_EXPIRY = 10.0
 #: How long the key of a group that is being made anew serves: as long as servers give a
@@ -58,8 +57,11 @@ class DaveCounters(msgspec.Struct):
     silenced: int = 0  #: frames that became silence for want of a key
 
 
-class FramePath:
-    """Frames of one connection. ``report`` takes its events."""
+class FramePath(FrameGate):
+    """Frames of one connection. ``report`` takes its events.
+
+    What happens per frame is `FrameGate`; what changes it is here.
+    """
 
     def __init__(
         self,
@@ -69,45 +71,18 @@ class FramePath:
         *,
         require_e2ee: bool = False,
     ) -> None:
+        super().__init__(backend.decrypt, require_e2ee=require_e2ee)
         self._backend = backend
         self._counters = counters
         self._report = report
-        self._require_e2ee = require_e2ee
         self._withheld = False
-        self._open = backend.decrypt
-        self._seal: Encrypt | None = None  # None: CLEAR
         self.send_epoch = SendEpoch()
         self._orphaned_until: float | None = None  # the key's group is no more
-        self._marked = False  # frames with the marker are encrypted ones
         self._marked_until: float | None = None  # after a downgrade
-        self._clear_until: float | None = _ALWAYS  # clear frames are taken
+        self._clear_until: float | None = _ALWAYS  # clear frames are taken; None: no more
         self._layer = 0
         self._expiries: deque[tuple[float, int]] = deque()  # when, layers before
         self.generation = 0  #: grows with each change of receive keys
-
-    # -- the hot path -----------------------------------------------------------------
-
-    def encrypt(self, opus: bytes, /) -> bytes | None:
-        """Return the frame to send for one Opus packet: silence where it must not go out."""
-        if self._seal is not None:
-            frame = self._seal(opus)
-            if frame is not None:
-                return frame
-        elif not self._require_e2ee:
-            return opus
-        return self._silence()
-
-    def decrypt(self, user_id: int, frame: bytes, now: float, /) -> bytes | None:
-        """Return the Opus packet of a frame: the same object where it was in clear."""
-        if self._marked and frame[-2:] == MARKER:
-            return self._open(user_id, frame)
-        if self._clear_until is not None or frame == SILENCE_FRAME:
-            return frame
-        return None
-
-    def awaits_key(self, frame: bytes, /) -> bool:
-        """Whether a key that opens the frame may be on its way: its sender switches first."""
-        return self._marked and frame[-2:] == MARKER
 
     def _silence(self) -> bytes:
         self._counters.silenced += 1
@@ -137,8 +112,12 @@ class FramePath:
         self._orphaned_until = None
         self._marked = False
         self._marked_until = None
-        self._clear_until = _ALWAYS
+        self._take_clear_until(_ALWAYS)
         self._expiries.clear()
+
+    def _take_clear_until(self, when: float | None) -> None:
+        self._clear_until = when
+        self._takes_clear = when is not None
 
     def expect_encryption(self) -> None:
         """A group is being made: from now on frames with the marker are encrypted ones."""
@@ -176,7 +155,7 @@ class FramePath:
 
     def take_clear(self) -> None:
         """A downgrade was announced: others may execute it before we do."""
-        self._clear_until = _ALWAYS
+        self._take_clear_until(_ALWAYS)
 
     def execute(
         self, transition: Transition, *, is_present: bool, downgrading: bool, now: float
@@ -189,7 +168,7 @@ class FramePath:
         if transition.version == 0:
             self._send_with(None)
             self._orphaned_until = None
-            self._clear_until = _ALWAYS
+            self._take_clear_until(_ALWAYS)
             self._marked_until = now + KEY_EXPIRY
             self._expiries.append((now + KEY_EXPIRY, self._layer + 1))
             return
@@ -202,7 +181,7 @@ class FramePath:
         if is_present:
             self._orphaned_until = None
         if self._clear_until == _ALWAYS and self._seal is not None and not downgrading:
-            self._clear_until = now + KEY_EXPIRY
+            self._take_clear_until(now + KEY_EXPIRY)
         if transition.layer:
             self._expiries.append((now + KEY_EXPIRY, transition.layer))
 
@@ -231,7 +210,7 @@ class FramePath:
         if self._orphaned_until is not None and self._orphaned_until <= now:
             self._drop_key()
         if self._clear_until is not None and self._clear_until <= now:
-            self._clear_until = None
+            self._take_clear_until(None)
 
 
 def _no_key(opus: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from functools import partial
 
 import dave
 
+from .._frame_gate import OpeningKeys
 from . import identity as identity_key
 from .backend import CommitResult, Encrypt
 from .displayable import verification_code
@@ -46,8 +47,8 @@ class Backend:
         self._session = dave.Session(None)
         self._user_id = 0
         self._roster: dict[int, bytes] = {}
-        # The key that opened the last frame comes first: a failure costs 20 µs.
-        self._openers: dict[int, list[tuple[int, Encrypt]]] = {}
+        self._openers = OpeningKeys()  # a failure costs 20 µs
+        self.decrypt = self._openers.open
 
     def __repr__(self) -> str:
         return "<voicekit.dave.libdave.Backend>"
@@ -150,31 +151,11 @@ class Backend:
             decryptor = dave.Decryptor()
             decryptor.transition_to_key_ratchet(ratchet, NEVER)
             opener = partial(decryptor.decrypt, dave.MediaType.audio)
-            openers = self._openers.setdefault(user_id, [])
-            # Behind the one in use, which its user has not left yet, before the older ones.
-            openers.insert(1 if openers else 0, (layer, opener))
+            self._openers.add(user_id, layer, opener)
 
     def drop_receive_keys(self, before: int) -> None:
         """Drop the Decryptors of older layers."""
-        for user_id, openers in list(self._openers.items()):
-            openers[:] = [entry for entry in openers if entry[0] >= before]
-            if not openers:
-                del self._openers[user_id]
-
-    def decrypt(self, user_id: int, frame: bytes) -> bytes | None:
-        """Try the key that opened the last frame first."""
-        openers = self._openers.get(user_id)
-        if openers is None:
-            return None
-        opus = openers[0][1](frame)
-        if opus is not None:
-            return opus
-        for at in range(1, len(openers)):
-            opus = openers[at][1](frame)
-            if opus is not None:
-                openers.insert(0, openers.pop(at))
-                return opus
-        return None
+        self._openers.drop(before)
 
     def fingerprint(self, user_id: int) -> str | None:
         """Return the verification code with a member."""

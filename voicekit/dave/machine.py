@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from .._frame_gate import FrameGate
 from .._sender import SendEpoch
 from ..codes import Opcode
 from ..events import DaveEvent, DaveFailed, DaveRecovering, DaveTransition, ProtocolViolation
@@ -67,7 +68,9 @@ class DaveMachine:
         self._frames = FramePath(
             backend, self.counters, self._events.append, require_e2ee=require_e2ee
         )
-        # Straight to where the work is done: these are called for every packet.
+        # Straight to where the work is done: these are called for every packet, or else
+        # the gate itself is.
+        self.gate: FrameGate = self._frames
         self.encrypt: Callable[[bytes], bytes | None] = self._frames.encrypt
         self.decrypt: Callable[[int, bytes, float], bytes | None] = self._frames.decrypt
 

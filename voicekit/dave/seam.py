@@ -8,6 +8,7 @@ only.
 
 from typing import Protocol
 
+from .._frame_gate import FrameGate
 from .._sender import SendEpoch
 from ..events import DaveEvent
 
@@ -28,6 +29,10 @@ class DaveSession(Protocol):
     @property
     def generation(self) -> int:
         """Grows whenever more frames can be decrypted than before."""
+
+    @property
+    def gate(self) -> FrameGate | None:
+        """What does the work of `encrypt` and `decrypt`, for a shorter way; or None."""
 
     @property
     def send_epoch(self) -> SendEpoch:
@@ -86,10 +91,13 @@ class DaveSession(Protocol):
         """Do what is due."""
 
     def encrypt(self, opus: bytes, /) -> bytes | None:
-        """Return the frame to send for ``opus``; None: it must not go out now."""
+        """Return the frame to send for ``opus``; None: it must not go out now.
+
+        Has something to say by itself (`poll`, `poll_event`) only with None or silence.
+        """
 
     def decrypt(self, user_id: int, frame: bytes, now: float, /) -> bytes | None:
-        """Return the Opus packet in ``frame``; None: no key fits."""
+        """Return the Opus packet in ``frame``; None: no key fits. Has nothing to say."""
 
     def awaits_key(self, frame: bytes, /) -> bool:
         """Whether a frame that `decrypt` refused may be opened by a key to come."""
@@ -101,6 +109,7 @@ class Passthrough:
     max_version = 0
     version = 0
     generation = 0
+    gate = None
     send_epoch = SendEpoch()  # never bumped: what is sent stays in clear
     epoch = None
     privacy_code = None

@@ -1,0 +1,30 @@
+# End-to-end encryption of one frame: what other Cython modules may call.
+
+cimport cython
+from libc.stdint cimport uint64_t
+
+
+cdef class FrameGate:
+    # Encrypts an Opus packet; None: frames go out in clear.
+    cdef public object _seal
+    # Opens a frame of a user id.
+    cdef public object _open
+    cdef public bint _require_e2ee  # silence rather than clear frames
+    cdef public bint _marked        # frames with the marker are encrypted ones
+    cdef public bint _takes_clear   # clear frames are taken, and not only silence
+
+    # Whether all frames pass as they are: a call without end-to-end encryption.
+    cdef inline bint sends_clear(self) noexcept:
+        return self._seal is None and not self._require_e2ee
+
+    cdef inline bint takes_all(self) noexcept:
+        return self._takes_clear and not self._marked
+
+    # Like the Python methods of these names, without the call.
+    cdef bytes encrypt_c(self, bytes opus)
+    cdef bytes decrypt_c(self, uint64_t user_id, bytes frame)
+
+
+@cython.final
+cdef class OpeningKeys:
+    cdef dict _by_user      # lists of (layer, opener), the one that opened the last frame first

@@ -1,0 +1,111 @@
+"""End-to-end encryption per frame: what is done to each, while nothing changes.
+
+`voicekit.dave.frames` says what these states mean, and is what changes them.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memcmp
+
+from .codes import SILENCE_FRAME
+
+__all__ = ["MARKER", "FrameGate", "OpeningKeys"]
+
+#: What an encrypted frame ends with.
+MARKER = b"\xfa\xfa"
+
+cdef enum:
+    MARKER_SIZE = 2
+
+cdef bytes SILENCE = SILENCE_FRAME
+
+
+cdef bint is_marked(bytes frame) noexcept:
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(frame)
+    return size >= MARKER_SIZE and memcmp(
+        PyBytes_AS_STRING(frame) + size - MARKER_SIZE, b"\xfa\xfa", MARKER_SIZE) == 0
+
+
+cdef class FrameGate:
+    """Whether a frame passes, and what is made of it. ``open`` decrypts one of a user's."""
+
+    def __init__(self, open, *, require_e2ee=False):
+        self._open = open
+        self._require_e2ee = require_e2ee
+        self._takes_clear = True
+
+    def encrypt(self, bytes opus not None, /):
+        """Return the frame to send for one Opus packet: silence where it must not go out."""
+        return self.encrypt_c(opus)
+
+    cdef bytes encrypt_c(self, bytes opus):
+        cdef bytes frame
+        if self._seal is not None:
+            frame = self._seal(opus)
+            if frame is not None:
+                return frame
+        elif not self._require_e2ee:
+            return opus
+        return self._silence()
+
+    def decrypt(self, user_id, bytes frame not None, now, /):
+        """Return the Opus packet of a frame: the same object where it was in clear."""
+        return self.decrypt_c(user_id, frame)
+
+    cdef bytes decrypt_c(self, uint64_t user_id, bytes frame):
+        if self._marked and is_marked(frame):
+            return self._open(user_id, frame)
+        if self._takes_clear or frame == SILENCE:
+            return frame
+        return None
+
+    def awaits_key(self, bytes frame not None, /):
+        """Whether a key that opens the frame may be on its way: its sender switches first."""
+        return self._marked and is_marked(frame)
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class OpeningKeys:
+    """What opens the frames of each user: one opener for each layer of receive keys.
+
+    The opener that took the last frame comes first, since a failure is expensive.
+    """
+
+    def __cinit__(self):
+        self._by_user = {}
+
+    def __len__(self):
+        return len(self._by_user)
+
+    def add(self, user_id, layer, opener):
+        """Add an opener: ``opener(frame)`` is the Opus packet, or None."""
+        cdef list openers = self._by_user.setdefault(user_id, [])
+        # Behind the one in use, which its user has not left yet, before the older ones.
+        openers.insert(1 if openers else 0, (layer, opener))
+
+    def drop(self, before):
+        """Drop the openers of all layers before this one."""
+        cdef list openers
+        for user_id, openers in list(self._by_user.items()):
+            openers[:] = [entry for entry in openers if entry[0] >= before]
+            if not openers:
+                del self._by_user[user_id]
+
+    def clear(self):
+        """Drop them all."""
+        self._by_user.clear()
+
+    def open(self, user_id, bytes frame not None, /):
+        """Return the Opus packet of a frame; None: no key fits."""
+        cdef list openers = self._by_user.get(user_id)
+        cdef Py_ssize_t at
+        if openers is None:
+            return None
+        for at in range(len(openers)):
+            opus = (<tuple> openers[at])[1](frame)
+            if opus is not None:
+                if at:
+                    openers.insert(0, openers.pop(at))
+                return opus
+        return None
