@@ -7,6 +7,7 @@ The sans-I/O core is here; importing it loads no event loop, no media library an
     Gateway           the voice gateway alone
     RtpSession        RTP framing and transport encryption alone
     IpDiscovery       IP discovery alone
+    JitterBuffer      received frames in order and in time
 
 Rooms beside it: ``voicekit.trio`` (the runner), ``voicekit.media`` (files),
 ``voicekit.server`` (the loopback voice server), ``voicekit.testing`` (virtual clock, bad
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from ._crypto import available_modes
     from ._frame import AudioFrame
     from ._gateway import Gateway
+    from ._jitter import JitterBuffer, Lost
     from ._session import RtpSession
     from .close_codes import ClosePolicy, close_code
     from .codes import SILENCE_FRAME, DropReason, Opcode, SpeakingFlags
-    from .config import Config
+    from .config import Config, JitterConfig
     from .connection import VoiceConnection
     from .dave import DaveSession, Passthrough
     from .discovery import IpDiscovery
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from .gateway_states import GatewayState
     from .join import Join
     from .server_info import VoiceServerInfo
-    from .stats import ConnectionStats, StreamStats
+    from .stats import ConnectionStats, JitterStats, StreamStats
 
 __all__ = [
     "SILENCE_FRAME",
@@ -48,8 +50,12 @@ __all__ = [
     "Gateway",
     "GatewayState",
     "IpDiscovery",
+    "JitterBuffer",
+    "JitterConfig",
+    "JitterStats",
     "Join",
     "LocalProtocolError",
+    "Lost",
     "Opcode",
     "Passthrough",
     "RtpSession",
@@ -77,8 +83,12 @@ _HOMES = {
     "Gateway": "_gateway",
     "GatewayState": "gateway_states",
     "IpDiscovery": "discovery",
+    "JitterBuffer": "_jitter",
+    "JitterConfig": "config",
+    "JitterStats": "stats",
     "Join": "join",
     "LocalProtocolError": "errors",
+    "Lost": "_jitter",
     "Opcode": "codes",
     "Passthrough": "dave",
     "RtpSession": "_session",

@@ -6,7 +6,7 @@ import msgspec
 
 from .codes import SpeakingFlags
 
-__all__ = ["Config"]
+__all__ = ["Config", "JitterConfig"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +118,38 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("hold_packets is 0 or more")
         if self.modes is not None and not self.modes:
             raise ValueError("modes is None or names at least one mode")
+
+
+class JitterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one `JitterBuffer`. Immutable; a wrong value raises ``ValueError`` at once."""
+
+    #: The least delay to add: one frame, so that two that change places still play in order.
+    minimum: float = 0.02
+    #: The delay before anything is known of the network: two frames of it, and one in hand.
+    initial: float = 0.06
+    #: The longest delay. From 0.4 s on people can not talk with each other (ITU-T G.114).
+    maximum: float = 0.4
+    #: The share of packets that the delay need not cover: a thousandth of the talk is 20 ms
+    #: out of 20 s.
+    late_share: float = 0.001
+    #: Seconds of audio for which a slow packet is remembered: longer than a storm of Wi-Fi
+    #: scans or a bufferbloat download takes to come back, shorter than a call.
+    memory: float = 10.0
+    #: Packets that wait at once: 0.4 s of 2.5 ms ones, with room for a consumer that is late.
+    max_packets: int = 512
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        for name in ("minimum", "initial", "maximum", "late_share", "memory"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is a finite number above 0, not {value!r}")
+        if not self.minimum <= self.initial <= self.maximum:
+            raise ValueError("minimum, initial and maximum are in this order")
+        if self.late_share >= 1:
+            raise ValueError("late_share is below 1")
+        if self.max_packets < 1:
+            raise ValueError("max_packets is at least 1")
 
 
 _POSITIVE = (

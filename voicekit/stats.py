@@ -5,7 +5,7 @@ Safe to take from any thread at any time: a snapshot copies numbers and never bl
 
 import msgspec
 
-__all__ = ["ConnectionStats", "StreamStats"]
+__all__ = ["ConnectionStats", "JitterStats", "StreamStats"]
 
 
 class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,3 +49,26 @@ class ConnectionStats(msgspec.Struct, frozen=True, kw_only=True):
     resumes: int
     max_timer_lateness: float  #: how late `handle_timeout` was at worst, in seconds
     streams: dict[int, StreamStats]  #: by SSRC
+
+
+class JitterStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One jitter buffer.
+
+    ``pushed == played + late + duplicates + invalid + skipped + overflowed + waiting``.
+    """
+
+    pushed: int
+    played: int  #: handed out
+    late: int  #: came after their place had been given up
+    duplicates: int
+    invalid: int  #: not Opus
+    skipped: int  #: left out on purpose, to get a delay back that was no longer needed
+    overflowed: int  #: more waited than there is room for: the oldest are dropped
+    waiting: int
+    lost: int  #: packets reported as `Lost`; late ones are among them
+    underruns: int  #: times that nothing was there in the middle of speech, and came later
+    stretched: float  #: seconds by which playout was put off for these and for holes
+    spurts: int  #: times that playout was anchored anew, after a pause
+    target: float  #: the delay that playout ought to have, in seconds
+    delay: float | None  #: the delay that it has, above the fastest packets; None: not begun
+    mean_wait: float  #: mean of the seconds from a frame's arrival to its `pop`

@@ -2,6 +2,7 @@
 
 `Pair`            clients and the voice server on a virtual clock
 `Link`            a seeded bad network, one direction
+`make_trace`      when which packet of a stream arrives, for jitter buffers
 `record`, `replay`   a session as JSON lines, without its secrets, and back
 `LoopbackServer`  the real server in a thread; as a pytest fixture it is ``voice_server``
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from voicekit.testing.loopback import LoopbackServer
     from voicekit.testing.pair import Pair
     from voicekit.testing.story import DriveFailed
+    from voicekit.testing.traces import TRACES, Trace, TracePacket, make_trace
     from voicekit.testing.transcript import Difference, record, replay
 
 __all__ = [
+    "TRACES",
     "Burst",
     "Client",
     "Difference",
@@ -29,12 +32,19 @@ __all__ = [
     "LinkStats",
     "LoopbackServer",
     "Pair",
+    "Trace",
+    "TracePacket",
+    "make_trace",
     "opus_frame",
     "record",
     "replay",
 ]
 
 _HOMES = {
+    "TRACES": "voicekit.testing.traces",
+    "Trace": "voicekit.testing.traces",
+    "TracePacket": "voicekit.testing.traces",
+    "make_trace": "voicekit.testing.traces",
     "Burst": "voicekit.link",
     "Client": "voicekit.testing.client",
     "Difference": "voicekit.testing.transcript",
