@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,6 +21,7 @@ from voicekit.config import Config
 from voicekit.connection import VoiceConnection
 from voicekit.server import ServerConfig
 from voicekit.trio import Voice, connect, serve
+from voicekit.trio.server import Listening
 
 from .. import libraries
 from .._limit import receive_datagrams
@@ -37,6 +38,8 @@ BURST = 64
 #: One datagram has to pay for the whole turn of the event loop; 192 still fit into the
 #: buffer that systems give by default.
 BURSTS = (1, 8, BURST, 192)
+#: Calls with one datagram each: what a tick of a millisecond brings to a thousand of them.
+CALLS = 50
 C_NAME = "C: recvmmsg, 64 at a time, and libsodium"
 
 
@@ -85,62 +88,102 @@ def _limit(wire: Wire, cipher: str) -> Work:
 # -- the trio runner -------------------------------------------------------------------
 
 
+class Listener:
+    """A call in the runner that hears one speaker, by the server's own socket."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+        self.frames = voice.frames()
+
+    async def begin(self, listening: Listening) -> None:
+        """Take over from the real speaker, who has spoken."""
+        last = await self.frames.receive()
+        info, server = self.voice.connection.info, listening.server
+        self._speaker = Speaker(server_cipher(server, info), last)
+        address = server._board.sessions[info.server_id, info.user_id].address
+        assert address is not None
+        self._address = address
+        self._server_socket = listening._shell.udp
+
+    def send(self, n: int) -> None:
+        """Let ``n`` datagrams wait in its socket."""
+        for packet in self._speaker.datagrams([PAYLOAD] * n):
+            self._server_socket.send_to(packet, self._address)
+
+    async def hear(self, n: int) -> None:
+        """Take ``n`` frames."""
+        items = self.frames._items
+        while True:
+            n -= len(items)
+            items.clear()
+            if n <= 0:
+                return
+            await self.frames.receive()
+            n -= 1
+
+    def check(self) -> None:
+        """Raise `AssertionError` if anything was lost or dropped."""
+        stats = self.voice.connection.stats()
+        assert not stats.drops, stats.drops
+        assert not any(stream.lost for stream in stats.streams.values())
+
+
 async def _in_the_runner(options: Options, cipher: str) -> list[Row]:
-    """Two calls over a server on this machine; bursts come out of the server's own socket."""
+    """Calls over a server on this machine, one speaker in all of them."""
     mode = libraries.CIPHERS[cipher]
-    figures: dict[int, list[float]] = {burst: [] for burst in BURSTS}
-    limits: dict[int, list[float]] = {burst: [] for burst in BURSTS}
+    config = Config(modes=(mode,), dave=False)
+    #: What waits in how many sockets: figures of ours, and of the limit.
+    cases = [(1, burst) for burst in BURSTS] + [(CALLS, 1)]
+    ours: dict[tuple[int, int], list[float]] = {case: [] for case in cases}
+    limits: dict[tuple[int, int], list[float]] = {case: [] for case in cases}
     wire = Wire(cipher)
     limit = _limit(wire, cipher)
-    async with trio.open_nursery() as nursery:
-        server_config = ServerConfig(modes=(mode,), dave="off")
-        listening = await nursery.start(serve, server_config)
-        infos = [_info(listening.url, user_id) for user_id in (11, 12)]
-        config = Config(modes=(mode,), dave=False)
-        async with connect(infos[0], config=config) as voice, connect(infos[1]) as other:
-            frames = voice.frames()
-            for _ in range(3):
-                voice.send_audio(PAYLOAD)  # servers send nothing to who never sent anything
-                other.send_audio(PAYLOAD)
-                await trio.sleep(0.02)
-            last = await frames.receive()
-            while frames._items:
-                last = frames._items.popleft()
-            session = listening.server._board.sessions[infos[0].server_id, infos[0].user_id]
-            speaker = Speaker(server_cipher(listening.server, infos[0]), last)
+    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+        server_config = ServerConfig(modes=(mode,), dave="off", receive_after_send=False)
+        listening: Listening = await nursery.start(serve, server_config)
 
-            async def burst(n: int) -> float:
-                for packet in speaker.datagrams([PAYLOAD] * n):
-                    listening._shell.udp.send_to(packet, session.address)
-                start = time.thread_time()
-                heard = 0
-                while heard < n:
-                    await frames.receive()
-                    heard += 1 + len(frames._items)
-                    frames._items.clear()
-                return (time.thread_time() - start) / n
+        async def join(user_id: int) -> Voice:
+            info = _info(listening.url, user_id)
+            return await stack.enter_async_context(connect(info, config=config))
 
-            with trio.fail_after(60 + options.rounds):
-                for turn in range(options.rounds + 1):
-                    for n in BURSTS:
-                        figure, lowest = await burst(n), limit(n) / n
-                        if turn:  # the first warms up
-                            figures[n].append(figure)
-                            limits[n].append(lowest)
-            _check(voice)
+        listeners = [Listener(await join(11 + n)) for n in range(CALLS)]
+        speaker = await join(10)
+        speaker.send_audio(PAYLOAD)
+        for listener in listeners:
+            await listener.begin(listening)
+
+        async def measured(calls: int, burst: int) -> float:
+            for listener in listeners[:calls]:
+                listener.send(burst)
+            start = time.thread_time()
+            for listener in listeners[:calls]:
+                await listener.hear(burst)
+            return (time.thread_time() - start) / (calls * burst)
+
+        with trio.fail_after(60 + options.rounds):
+            for turn in range(options.rounds + 1):
+                for calls, burst in cases:
+                    figure, lowest = await measured(calls, burst), limit(calls * burst)
+                    if turn:  # the first warms up
+                        ours[calls, burst].append(figure)
+                        limits[calls, burst].append(lowest / (calls * burst))
+        for listener in listeners:
+            listener.check()
+        await stack.aclose()
         nursery.cancel_scope.cancel()
     wire.close()
+    label = f"{LABELS[cipher]}: the trio runner"
     return [
         Row.timed(
             "udp",
-            f"{LABELS[cipher]}: the trio runner, bursts of {n}",
-            Timing(tuple(figures[n])),
-            limit=Timing(tuple(limits[n])),
+            f"{label}, bursts of {burst}" if calls == 1 else f"{label}, {calls} calls, one each",
+            Timing(tuple(ours[calls, burst])),
+            limit=Timing(tuple(limits[calls, burst])),
             limit_name=C_NAME,
-            budget="datagram" if n == BURST and cipher == "aes" else "",
+            budget="datagram" if burst == BURST and cipher == "aes" else "",
             note="processor time",
         )
-        for n in BURSTS
+        for calls, burst in cases
     ]
 
 
@@ -153,13 +196,6 @@ def _info(url: str, user_id: int) -> VoiceServerInfo:
         session_id=f"session {user_id}",
         token="token",
     )
-
-
-def _check(voice: Voice) -> None:
-    stats = voice.connection.stats()
-    lost = sum(stream.lost for stream in stats.streams.values())
-    assert not stats.drops, stats.drops
-    assert not lost, f"{lost} datagrams of the bursts did not arrive"
 
 
 # -- asyncio, and no event loop -----------------------------------------------------------
