@@ -67,6 +67,8 @@ const calls = {
   'open+extension/xchacha': opening('xchacha'),
 };
 const data = {};
+/** Calls before anything is measured: node compiles what it has seen run often. */
+const WARM = 5000;
 
 function run(name, n) {
   const call = calls[name], given = data[name];
@@ -100,7 +102,9 @@ function answer(asked) {
   const given = Buffer.from(asked.data, 'hex');
   if ('check' in asked) {
     data[asked.check] = given;
-    return { result: Buffer.from(calls[asked.check](given)).toString('hex') };
+    const result = Buffer.from(calls[asked.check](given)).toString('hex');
+    run(asked.check, WARM);
+    return { result };
   }
   return { answers: group(asked.op, given).map(([op, made]) => [op, made.toString('hex')]) };
 }
