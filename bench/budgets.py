@@ -145,6 +145,14 @@ LINES = (
         "≤ 64 KiB above the interpreter",
         {"memory": Budget("at most", 64, "KiB")},
     ),
+    Line(
+        "jitter buffer, 5 % lost in bursts, 60 ms of jitter",
+        "≤ 120 ms added in the mean, ≤ 0.1 % late",
+        {
+            "jitter delay": Budget("at most", 120, "ms"),
+            "jitter late": Budget("at most", 0.1, "%"),
+        },
+    ),
 )
 
 BUDGETS = {key: budget for line in LINES for key, budget in line.budgets.items()}

@@ -61,6 +61,32 @@ def percentiles(axes: Axes, rows: list[Row]) -> None:
     axes.legend(frameon=False)
 
 
+def delay_and_loss(axes: Axes, rows: list[Row]) -> None:
+    """Draw each row's ``points`` as a curve of percent over ms; one style of line per name."""
+    rows = [row for row in rows if row.points]
+    styles = dict(zip(dict.fromkeys(row.name for row in rows), ("-", "--", ":"), strict=False))
+    colours: dict[str, str] = {}
+    for row in rows:
+        colour = colours.setdefault(row.peer, _OURS if not row.peer else f"C{len(colours)}")
+        axes.plot(
+            [float(delay) for delay in row.points],
+            list(row.points.values()),
+            styles[row.name],
+            color=colour,
+            marker="o",
+            markersize=3 if row.peer else 5,
+            label=f"{row.peer or 'voicekit'}, {row.name.partition(': ')[2]}",
+        )
+    axes.set_yscale("symlog", linthresh=0.1)
+    axes.set_ylim(bottom=-0.01)
+    axes.set_yticks([0, 0.1, 1, 10], ["0", "0.1", "1", "10"])
+    axes.set_xlabel("ms added to the fastest packet's way, in the mean")
+    axes.set_ylabel("% of packets that missed their turn")
+    axes.axhline(0.1, color=_LIMIT, linewidth=0.5)
+    axes.axvline(120, color=_LIMIT, linewidth=0.5)
+    axes.legend(frameon=False)
+
+
 #: Group: how it is drawn.
 PLOTS: dict[str, Callable[[Axes, list[Row]], None]] = {
     "seal": bars,
@@ -68,6 +94,7 @@ PLOTS: dict[str, Callable[[Axes, list[Row]], None]] = {
     "opus": bars,
     "dave": bars,
     "gateway": bars,
+    "jitter": delay_and_loss,
     "udp": bars,
     "pacing": percentiles,
     "calls": percentiles,
