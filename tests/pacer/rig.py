@@ -1,7 +1,9 @@
 """A session, its stream, and the socket that hears it; with a clock that is told, or a real one."""
 
+import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +40,27 @@ def voice(number: int, duration: int = 960) -> bytes:
 
 def voices(count: int, first: int = 0) -> list[bytes]:
     return [voice(number) for number in range(first, first + count)]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread brings about; half a minute is for ever."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def descriptors() -> set[int]:
+    """The descriptors of this process that are open."""
+    return {fd for fd in range(1024) if _is_open(fd)}
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from voicekit.pacer import Finished, Pacer, StreamState
 
-from .rig import live, voices
+from .rig import eventually, live, voices
 
 
 def test_frames_go_out_in_order_then_five_of_silence(pacer: Pacer) -> None:
@@ -12,7 +12,6 @@ def test_frames_go_out_in_order_then_five_of_silence(pacer: Pacer) -> None:
         packets = [rig.listener.packet() for _ in range(9)]
         assert [packet.number for packet in packets] == [0, 1, 2, 3] + [None] * 5
         assert [packet.sequence for packet in packets] == [(65_530 + n) % 2**16 for n in range(9)]
-        while rig.stream.state is not StreamState.IDLE:
-            pass
+        eventually(lambda: rig.stream.state is StreamState.IDLE)
         assert rig.stream.poll() == Finished(4)
         assert rig.stream.poll() is None

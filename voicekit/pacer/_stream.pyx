@@ -18,6 +18,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from .._atomic cimport vk_atomic_load, vk_release
+from .._datapath cimport Datapath
 from .._opus_toc cimport opus_duration_c
 from .._rtp cimport DROP_BAD_FRAME, DROP_NONE
 from .._session cimport RtpSession
@@ -69,7 +70,12 @@ cdef class Stream(Schedule):
 
     def __cinit__(self, Wheel wheel not None, session, sock, *,
                   double depth, policy, double clock_offset, Notifier notifier, owner):
-        cdef RtpSession rtp = session if isinstance(session, RtpSession) else session._rtp
+        cdef RtpSession rtp
+        if isinstance(session, Datapath):
+            self._datapath = session
+            rtp = self._datapath._rtp
+        else:
+            rtp = session
         if not 0.0025 <= depth <= MAX_DEPTH:
             raise ValueError(f"depth is between 0.0025 and {MAX_DEPTH:g} seconds, not {depth!r}")
         if rtp._cipher is None:
@@ -109,13 +115,17 @@ cdef class Stream(Schedule):
         dropped and counted, as by `RtpSession.seal_audio`. After `finish` or `stop` it takes
         the end back: the stream goes on.
         """
-        return self._push(opus)
+        self._enter()
+        try:
+            return self._push(opus)
+        finally:
+            self._leave()
 
     def push_many(self, frames):
         """Queue Opus packets until the stream is full; return how many it has taken."""
         cdef int taken = 0
         for opus in frames:
-            if not self._push(opus):
+            if not self.push(opus):
                 break
             taken += 1
         return taken
@@ -131,7 +141,7 @@ cdef class Stream(Schedule):
             if opus is None:
                 self.finish()
                 break
-            self._push(opus)
+            self.push(opus)
             taken += 1
         return taken
 
@@ -237,8 +247,7 @@ cdef class Stream(Schedule):
     def resume(self):
         """Go on with the frame that was next. Idempotent."""
         self._check()
-        if self._silence[0].plain != NULL:
-            self._refresh_silence()  # its frames may be used up, and each goes out once
+        self._renew_silence()  # its frames may be used up, and each goes out once
         self._lock()
         self._paused = False
         self._release_and_begin()
@@ -306,8 +315,7 @@ cdef class Stream(Schedule):
             raise LocalProtocolError("there is no key: wait for the session description")
         fresh = None if sock is None else _duplicate(sock)
         old = None
-        if self._silence[0].plain != NULL:
-            self._refresh_silence()
+        self._renew_silence()
         self._lock()
         if fresh is not None:
             old = self._sock
@@ -363,6 +371,26 @@ cdef class Stream(Schedule):
         self._session.take_back_c()
         if self._notifier is not None:
             self._notifier.forget(&self._note, self)
+
+    cdef int _renew_silence(self) except -1:
+        if self._silence[0].plain != NULL:
+            self._enter()
+            try:
+                self._refresh_silence()
+            finally:
+                self._leave()
+        return 0
+
+    cdef int _enter(self) except -1:
+        """End-to-end encryption is the connection's: one thread at a time."""
+        if self._datapath is not None:
+            self._datapath.enter()
+        return 0
+
+    cdef int _leave(self) except -1:
+        if self._datapath is not None:
+            self._datapath.leave()
+        return 0
 
     def abandon(self):
         """In the child of a fork: the stream stays with the parent, and with it the nonces.
