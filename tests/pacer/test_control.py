@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.pacer.rig import FRAME, MS, told, voice, voices
 from voicekit.pacer import Finished, StreamState
+
+from .rig import FRAME, MS, told, voice, voices
 
 
 def test_pause_keeps_what_is_not_sent_and_ends_in_silence(native: bool) -> None:

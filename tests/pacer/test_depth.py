@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.pacer.rig import FRAME, MS, Live, live, told, voice, voices
 from voicekit import LocalProtocolError, RtpSession
 from voicekit.pacer import MAX_DEPTH, Pacer, StreamState
+
+from .rig import FRAME, MS, Live, live, told, voice, voices
 
 
 @pytest.mark.parametrize(

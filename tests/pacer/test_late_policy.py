@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.pacer.rig import FRAME, MS, START, Packet, Told, told, voices
 from voicekit.pacer import LatePolicy
+
+from .rig import FRAME, MS, START, Packet, Told, told, voices
 
 
 def stalled(rig: Told, stall: int) -> list[tuple[int, Packet]]:

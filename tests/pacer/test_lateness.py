@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from tests.pacer.rig import FRAME, MS, live, told, voices
 from voicekit.pacer import Histogram, Lateness, Pacer
+
+from .rig import FRAME, MS, live, told, voices
 
 
 def test_it_is_small() -> None:

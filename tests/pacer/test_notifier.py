@@ -4,8 +4,9 @@ import asyncio
 import select
 import threading
 
-from tests.pacer.rig import FRAME, MS, Live, descriptors, live, told, voice, voices
 from voicekit.pacer import Finished, Notifier, Pacer, Stream, Underrun
+
+from .rig import FRAME, MS, Live, descriptors, live, told, voice, voices
 
 
 def readable(notifier: Notifier) -> bool:

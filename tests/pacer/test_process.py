@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pacer.rig import NAMES, PACERS, Live, eventually, live, voice, voices
 from voicekit import LocalProtocolError
 from voicekit.pacer import Pacer, process_pacer
 from voicekit.pacer._native import AVAILABLE
+
+from .rig import NAMES, PACERS, Live, eventually, live, voice, voices
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def run(script: str, *arguments: str) -> str:
 #: A pacer with a stream that is in the middle of 50 frames.
 BUSY = """
 import gc, os, signal, sys, threading
-from tests.pacer.rig import Live, voice, voices
+from .rig import Live, voice, voices
 from voicekit.pacer import Pacer, process_pacer
 native = sys.argv[1] == "native"
 pacer = Pacer(native=native)

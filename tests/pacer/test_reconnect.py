@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.pacer.rig import FRAME, KEY, MODE, MS, Listener, live, told, voice, voices
 from voicekit import LocalProtocolError
 from voicekit.pacer import Finished, KeyExhausted, Pacer, StreamState
+
+from .rig import FRAME, KEY, MODE, MS, Listener, live, told, voice, voices
 
 OTHER_KEY = bytes(range(32, 64))
 

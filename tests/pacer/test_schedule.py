@@ -3,7 +3,13 @@
 import random
 from itertools import pairwise
 
-from tests.pacer.rig import (
+from voicekit import Config
+from voicekit._crypto import TransportCipher
+from voicekit.pacer import Pacer, Stream
+from voicekit.pacer._native import NativeLoop
+from voicekit.pacer.threaded import ThreadedLoop
+
+from .rig import (
     FRAME,
     KEY,
     MODE,
@@ -16,11 +22,6 @@ from tests.pacer.rig import (
     voice,
     voices,
 )
-from voicekit import Config
-from voicekit._crypto import TransportCipher
-from voicekit.pacer import Pacer, Stream
-from voicekit.pacer._native import NativeLoop
-from voicekit.pacer.threaded import ThreadedLoop
 
 TICK = MS // 2
 

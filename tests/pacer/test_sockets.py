@@ -7,19 +7,21 @@ import sys
 
 import pytest
 
-from tests.pacer.rig import (
+from voicekit import LocalProtocolError
+from voicekit.pacer import Pacer, SocketFailed, StreamState
+
+from .rig import (
     MODE,
     Listener,
     Live,
     descriptors,
+    eventually,
     live,
     make_session,
     told,
     voice,
     voices,
 )
-from voicekit import LocalProtocolError
-from voicekit.pacer import Pacer, SocketFailed, StreamState
 
 KEY = bytes(range(32))
 

@@ -1,7 +1,9 @@
 """There is no frame when one is due: silence, a stop, an event. The clock is told."""
 
-from tests.pacer.rig import FRAME, MS, Live, Told, live, told, voice, voices
+from voicekit._sender import SendEpoch
 from voicekit.pacer import Finished, Pacer, StreamState, Underrun
+
+from .rig import FRAME, MS, Live, Told, live, told, voice, voices
 
 
 def starve(rig: Told, frames: int = 3) -> None:
@@ -112,10 +114,9 @@ class Numbering:
 
     max_version = 0
     version = 0
+    gate = None
 
     def __init__(self) -> None:
-        from voicekit._sender import SendEpoch
-
         self.count = 0
         self.send_epoch = SendEpoch()
 
