@@ -42,7 +42,7 @@ def run(script: str, *arguments: str) -> str:
 #: A pacer with a stream that is in the middle of 50 frames.
 BUSY = """
 import gc, os, signal, sys, threading
-from .rig import Live, voice, voices
+from tests.pacer.rig import Live, voice, voices
 from voicekit.pacer import Pacer, process_pacer
 native = sys.argv[1] == "native"
 pacer = Pacer(native=native)
