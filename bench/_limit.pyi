@@ -1,5 +1,5 @@
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 __all__ = [
     "OpensslAead",
@@ -10,6 +10,9 @@ __all__ = [
     "receive_datagrams",
 ]
 
+Encrypt = Callable[[Any, int, bytes], bytes | None]
+Decrypt = Callable[[Any, bytes], bytes | None]
+
 @final
 class Packets:
     def __init__(self, packets: Sequence[bytes]) -> None: ...
@@ -19,6 +22,10 @@ class SodiumAead:
     def __init__(self, seal: int, open: int, schedule: int, key: bytes) -> None: ...
     def seal(self, payload: bytes, n: int) -> float: ...
     def open(self, packets: Packets, n: int, header: int = 12) -> float: ...
+    def seal_after(
+        self, encrypt: Encrypt, kind: object, ssrc: int, opus: bytes, n: int
+    ) -> float: ...
+    def open_before(self, packets: Packets, decrypt: Decrypt, kind: object) -> float: ...
 
 @final
 class OpensslAead:

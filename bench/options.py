@@ -18,9 +18,9 @@ class Options:
 
     quick: bool = False
     #: Many short rounds: the minimum needs one that nothing disturbed.
-    rounds: int = 60
+    rounds: int = 200
     #: Of one turn of one thing. Far above the clock's resolution, below a scheduler's slice.
-    round_seconds: float = 0.004
+    round_seconds: float = 0.002
     #: Of what has to run for some time: streams, calls.
     duration: float = 60.0
     #: `pacing`: with a thread that computes without pause.

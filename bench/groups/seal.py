@@ -62,8 +62,6 @@ def _in_clear(options: Options, cipher: str) -> Iterator[Row]:
     peers = Beside(options.peers, f"seal/{cipher}")
     bare_peers = Beside(options.peers, f"bare-seal/{cipher}")
     work |= peers.work | bare_peers.work
-    if not hasattr(call.sender, "seal_many"):
-        del work["batch"]
     found = options.measure(work)
 
     c, c_name = found["limit"], C_NAME[cipher]
@@ -73,8 +71,7 @@ def _in_clear(options: Options, cipher: str) -> Iterator[Row]:
         ("connection", f"{label}: VoiceConnection.seal_audio", "seal_audio"),
         ("batch", f"{label}: VoiceConnection.seal_many, of {BATCH}", "seal_many"),
     ):
-        if name in found:
-            yield Row.timed("seal", what, found[name], limit=c, limit_name=c_name, budget=budget)
+        yield Row.timed("seal", what, found[name], limit=c, limit_name=c_name, budget=budget)
     for name in _other_limits(cipher):
         yield Row.timed("seal", f"{label}: {name}", found[name], limit=c, limit_name=c_name)
     budgets = {"discord.py": f"discord.py {cipher}"}
@@ -83,21 +80,15 @@ def _in_clear(options: Options, cipher: str) -> Iterator[Row]:
 
 
 def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
-    """The limit is libsodium in C and libdave's own method, which can only be called by Python."""
+    """The limit calls libdave's own method, and libsodium with what comes of it."""
     label = f"{LABELS[cipher]} + DAVE"
     call = Call(cipher, dave=True)
     limit = libraries.sodium(cipher, KEY)
-    encrypted = call.end_to_end(PAYLOAD)
     names = {"opus": PAYLOAD, "frames": [PAYLOAD] * BATCH, "now": call.now}
     encryptor = call.encryptor()
     work: dict[str, Work] = {
-        "limit": lambda n: limit.seal(encrypted, n),
-        "dave": statement(
-            "encrypt(audio, ssrc, opus)",
-            encrypt=encryptor.encrypt,
-            audio=dave.MediaType.audio,
-            ssrc=DAVE_SSRC,
-            opus=PAYLOAD,
+        "limit": lambda n: limit.seal_after(
+            encryptor.encrypt, dave.MediaType.audio, DAVE_SSRC, PAYLOAD, n
         ),
         "connection": statement(
             "connection.seal_audio(opus, now)", connection=call.sender, **names
@@ -108,23 +99,19 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
     }
     peers = Beside(options.peers, f"seal+dave/{cipher}")
     work |= peers.work
-    if not hasattr(call.sender, "seal_many"):
-        del work["batch"]
     found = options.measure(work)
-    c = found["limit"] + found["dave"]
     for name, what, budget in (
         ("connection", "VoiceConnection.seal_audio", "seal_audio"),
         ("batch", f"VoiceConnection.seal_many, of {BATCH}", "seal_many"),
     ):
-        if name in found:
-            yield Row.timed(
-                "seal",
-                f"{label}: {what}",
-                found[name],
-                limit=c,
-                limit_name="C: libsodium, and libdave's encrypt from Python",
-                budget=budget,
-            )
+        yield Row.timed(
+            "seal",
+            f"{label}: {what}",
+            found[name],
+            limit=found["limit"],
+            limit_name="C: libdave's encrypt, then libsodium",
+            budget=budget,
+        )
     yield from peers.rows("seal", f"{label}: a packet", found, found["connection"])
 
 

@@ -3,11 +3,12 @@
 import socket
 import sys
 
+import dave
 import pytest
 
 from bench import libraries
 from bench._limit import Packets, receive_datagrams
-from bench.in_session import PAYLOAD, Call
+from bench.in_session import DAVE_SSRC, PAYLOAD, Call
 from voicekit._crypto import available_modes
 
 CIPHERS = [name for name, mode in libraries.CIPHERS.items() if mode in available_modes()]
@@ -23,6 +24,32 @@ def test_libsodium_opens_what_a_server_sends_and_nothing_else(cipher: str, exten
     assert libraries.sodium(cipher, call.receiver_key).open(packets, 12, clear) > 0
     with pytest.raises(ValueError, match="12 packets did not open"):
         libraries.sodium(cipher, OTHER_KEY).open(packets, 12, clear)
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_end_to_end_encrypted_packets_are_opened_and_decrypted(cipher: str):
+    call = Call(cipher, dave=True)
+    aead = libraries.sodium(cipher, call.receiver_key)
+    audio, decrypt = dave.MediaType.audio, call.decryptor().decrypt
+    packets = Packets(call.packets(5))
+    assert aead.open_before(packets, decrypt, audio) > 0
+    with pytest.raises(ValueError, match="5 packets did not open"):
+        aead.open_before(packets, decrypt, audio)  # libdave has seen these nonces
+    with pytest.raises(ValueError, match="5 packets did not open"):
+        libraries.sodium(cipher, OTHER_KEY).open_before(Packets(call.packets(5)), decrypt, audio)
+
+
+def test_frames_are_encrypted_before_they_are_sealed():
+    call = Call("xchacha", dave=True)
+    seen: list[bytes] = []
+
+    def encrypt(kind: object, ssrc: int, opus: bytes) -> bytes:
+        seen.append(opus)
+        return call.end_to_end(opus)
+
+    aead = libraries.sodium("xchacha", OTHER_KEY)
+    assert aead.seal_after(encrypt, dave.MediaType.audio, DAVE_SSRC, PAYLOAD, 3) > 0
+    assert seen == [PAYLOAD] * 3
 
 
 def test_openssl_opens_what_a_server_sends_and_nothing_else():
