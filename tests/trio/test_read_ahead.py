@@ -30,69 +30,74 @@ class Numbered:
         return b"%d" % (self.read_so_far - 1)
 
 
-class NeverBlocking(Numbered):
-    blocking = False
+class Reader:
+    """Takes all that is there, whenever there is more."""
+
+    def __init__(self, source: Numbered) -> None:
+        self.ahead = ReadAhead(source, self.take)
+        self.taken: list[bytes] = []
+        self.calls = 0
+        self.done = trio.Event()
+
+    def take(self) -> None:
+        self.calls += 1
+        while (packet := self.ahead.read()) is not None:
+            self.taken.append(packet)
+        if self.ahead.ended:
+            self.done.set()
 
 
-async def read_all(source: Numbered) -> list[bytes]:
-    ahead = ReadAhead(source)
-    packets = []
-    async with beside(ahead.run):
-        while (packet := await next_of(ahead)) is not None:
-            packets.append(packet)
-    return packets
+def read_all(source: Numbered) -> Reader:
+    async def main() -> Reader:
+        reader = Reader(source)
+        async with beside(reader.ahead.run):
+            with trio.fail_after(20):
+                await reader.done.wait()
+        return reader
 
-
-async def next_of(ahead: ReadAhead) -> bytes | None:
-    await ahead.wait()
-    return ahead.read()
+    return trio.run(main)
 
 
 @pytest.mark.parametrize("number", [0, 1, BATCH - 1, BATCH, BATCH + 1, 100])
-@pytest.mark.parametrize("kind", [Numbered, NeverBlocking])
-def test_everything_comes_in_order(kind: type[Numbered], number: int) -> None:
-    assert trio.run(read_all, kind(number)) == [b"%d" % n for n in range(number)]
+def test_everything_comes_in_order(number: int) -> None:
+    reader = read_all(Numbered(number))
+    assert reader.taken == [b"%d" % n for n in range(number)]
+    assert not reader.ahead
+    assert reader.ahead.error is None
 
 
-def test_a_source_that_may_block_is_read_in_another_thread() -> None:
+def test_it_is_read_in_another_thread() -> None:
     source = Numbered(3)
-    trio.run(read_all, source)
+    read_all(source)
     assert threading.get_ident() not in source.threads
 
 
-def test_a_source_that_never_blocks_is_read_without_a_thread() -> None:
-    source = NeverBlocking(3)
-    trio.run(read_all, source)
-    assert source.threads == {threading.get_ident()}
+def test_what_reading_raises_is_kept_behind_what_was_read() -> None:
+    error = MediaError("cut off")
+    reader = read_all(Numbered(20, error))
+    assert len(reader.taken) == 20
+    assert reader.ahead.error is error
 
 
-def test_what_reading_raises_is_kept_until_what_was_read_is_played() -> None:
+def test_it_reads_two_batches_ahead_and_goes_on_when_they_are_used_up() -> None:
+    source = Numbered(10_000)
+
     async def main() -> None:
-        error = MediaError("cut off")
-        ahead = ReadAhead(Numbered(20, error))
+        ahead = ReadAhead(source, lambda: None)
         async with beside(ahead.run):
-            for number in range(20):
-                assert await next_of(ahead) == b"%d" % number
-            assert await next_of(ahead) is None
-        assert ahead.error is error
+            for used in (0, BATCH, 3 * BATCH):
+                while ahead and len(ahead) > max(0, source.read_so_far - used):
+                    ahead.read()
+                with trio.fail_after(20):
+                    while len(ahead) <= BATCH:  # noqa: ASYNC110
+                        await trio.sleep(0.001)
+                await wait_all_tasks_blocked()
+                assert BATCH < len(ahead) <= 2 * BATCH
 
     trio.run(main)
 
 
-def test_it_reads_no_further_ahead_than_three_batches() -> None:
-    source = NeverBlocking(10_000)
-
-    async def main() -> None:
-        ahead = ReadAhead(source)
-        async with beside(ahead.run):
-            await next_of(ahead)
-            await wait_all_tasks_blocked()
-            assert source.read_so_far <= 3 * BATCH
-
-    trio.run(main)
-
-
-def test_a_live_source_is_played_packet_by_packet() -> None:
+def test_a_live_source_is_handed_on_packet_by_packet() -> None:
     feed = threading.Semaphore(0)
 
     class Live(Numbered):
@@ -101,14 +106,15 @@ def test_a_live_source_is_played_packet_by_packet() -> None:
             return super().read()
 
     async def main() -> None:
-        ahead = ReadAhead(Live(2))
-        async with beside(ahead.run):
-            feed.release()
-            await trio.sleep(0.02)
-            feed.release()
-            assert await next_of(ahead) == b"0"
-            feed.release()
-            assert await next_of(ahead) == b"1"
-            assert await next_of(ahead) is None
+        reader = Reader(Live(3))
+        async with beside(reader.ahead.run):
+            with trio.fail_after(20):
+                for count in (1, 2):
+                    feed.release(2)  # one that comes, and one that it is waiting for too long
+                    while len(reader.taken) < count:  # noqa: ASYNC110
+                        await trio.sleep(0.001)
+                feed.release(4)
+                await reader.done.wait()
+        assert reader.taken == [b"0", b"1", b"2"]
 
     trio.run(main)

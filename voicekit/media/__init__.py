@@ -1,19 +1,16 @@
-"""Files in and out of a call: sources, sinks, recorder and player, free of any event loop."""
+"""Files in and out of a call: sources, sinks and recorder, free of any event loop."""
 
 from .audio_file import File
 from .ogg import OggOpusWriter
-from .player import Frames, LatePolicy, Player
 from .recorder import Recorder, Sink, Track
 from .sample import open_sample
-from .sources import Source, open_source, read_opus_packets
+from .sources import Frames, Source, open_source, read_opus_packets
 from .wav import WavWriter
 
 __all__ = [
     "File",
     "Frames",
-    "LatePolicy",
     "OggOpusWriter",
-    "Player",
     "Recorder",
     "Sink",
     "Source",

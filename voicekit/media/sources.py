@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.packet import Packet
 
-__all__ = ["FileSource", "Source", "open_source", "read_opus_packets"]
+__all__ = ["FileSource", "Frames", "Source", "open_source", "read_opus_packets"]
 
 # OpusHead (RFC 7845 section 5.1), which FFmpeg hands out for every container.
 HEAD_CHANNELS = 9
 HEAD_GAIN = slice(16, 18)
 HEAD_FAMILY = 18
+
+
+class Frames(Protocol):
+    """What playing needs of a source; every `Source` is one.
+
+    With an attribute ``blocking = False`` it promises that `read` returns at once.
+    """
+
+    def read(self) -> bytes | None:
+        """Return the next Opus frame of 20 ms, or None at the end."""
 
 
 class Source(Protocol):

@@ -6,6 +6,7 @@ from typing_extensions import Buffer
 
 from .._session import RtpSession
 from ..connection import VoiceConnection
+from ._lateness import Histogram
 from ._notifier import Notifier
 from ._schedule import Schedule
 from ._wheel import Wheel
@@ -20,6 +21,8 @@ MAX_DEPTH: float
 @final
 class Stream(Schedule):
     owner: Any
+    @property
+    def _lateness(self) -> Histogram: ...
     def __new__(
         cls,
         wheel: Wheel,

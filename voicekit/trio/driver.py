@@ -25,7 +25,7 @@ from ..outputs import (
     SendDatagram,
     SendText,
 )
-from .network import Network
+from .network import Datagrams, Network
 from .pump import Engine
 from .udp import UdpLink
 from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
@@ -103,6 +103,11 @@ class Driver(Engine):
         if (link := self._websockets.get(output.link)) is not None:
             link.send(output.text)
 
+    async def flush(self) -> None:
+        """Wait until the newest WebSocket has sent what is queued for it."""
+        if self._websockets:
+            await self._websockets[max(self._websockets)].flush()
+
     def _send_binary(self, output: SendBinary) -> None:
         if (link := self._websockets.get(output.link)) is not None:
             link.send(output.data)
@@ -175,6 +180,11 @@ class Driver(Engine):
 
     # -- UDP -----------------------------------------------------------------------
 
+    @property
+    def datagrams(self) -> Datagrams | None:
+        """The newest UDP socket; None while it is not open."""
+        return self._udp[max(self._udp)].socket if self._udp else None
+
     def _open_udp(self, output: OpenUdp) -> None:
         number = output.link
         link = self._udp[number] = UdpLink(
@@ -209,11 +219,10 @@ class Driver(Engine):
             self._nursery.start_soon(_raise, error)  # a bug, and ours: it ends this call only
 
     def _receive_datagrams(self, number: int, batch: DatagramBatch) -> None:
-        now = trio.current_time()
-        for index in range(len(batch)):
-            self._connection.receive_datagram(number, batch[index], now)
-            self._drain_outputs()
-        self._set_alarm()
+        frames = self._connection.receive_batch(number, batch, trio.current_time())
+        if frames:
+            self._handle_frames(frames)
+        self.drain()
 
     def _tell_all_closed(self) -> None:
         if not self._websockets and not self._udp:

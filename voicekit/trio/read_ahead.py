@@ -2,12 +2,13 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 import trio
 
 from ..media import Frames
 
-__all__ = ["ReadAhead"]
+__all__ = ["BATCH", "ReadAhead"]
 
 #: Frames per trip to the worker thread: a trip costs about 0.1 ms.
 BATCH = 16
@@ -16,56 +17,54 @@ BATCH_TIME = 0.01
 
 
 class ReadAhead:
-    """At most three batches ahead: one being played, one waiting, one being read.
+    """Two batches at most are read and wait; `arrived` is called when there are more, or the end.
 
-    A source whose attribute ``blocking`` is False never waits for a disk, a network or an
-    encoder: it is read without a thread.
+    It is called in the event loop, and so are all methods.
     """
 
-    def __init__(self, source: Frames) -> None:
+    def __init__(self, source: Frames, arrived: Callable[[], object]) -> None:
+        #: Whether the source has ended: what waits is the rest.
+        self.ended = False
         #: What reading raised, if that was the end. What was read before it comes first.
         self.error: Exception | None = None
         self._source = source
-        self._blocking: bool = getattr(source, "blocking", True)
-        self._batch: deque[bytes] = deque()
-        self._ended = False
-        self._sending, self._receiving = trio.open_memory_channel[deque[bytes]](1)
+        self._arrived = arrived
+        self._frames: deque[bytes] = deque()
+        self._room = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
     async def run(self) -> None:
         """Read to the end. When cancelled it ends with the batch that is being read."""
-        with self._sending:
-            while not self._ended:
-                if self._blocking:
-                    batch = await trio.to_thread.run_sync(self._read_batch)
-                else:
-                    batch = self._read_batch()
-                await self._sending.send(batch)
-
-    async def wait(self) -> None:
-        """Wait until `read` knows what to return."""
-        try:
-            while not self._batch:
-                self._batch = await self._receiving.receive()
-        except trio.EndOfChannel:
-            pass
+        while not self.ended:
+            while len(self._frames) > BATCH:
+                await self._room.park()
+            batch, self.ended = await trio.to_thread.run_sync(self._read_batch)
+            self._frames += batch
+            self._arrived()
 
     def read(self) -> bytes | None:
-        """Return the next frame, or None at the end: at once, after `wait`."""
-        return self._batch.popleft() if self._batch else None
+        """Return the next frame; None: there is none now, or any more."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        if len(self._frames) == BATCH:
+            self._room.unpark()
+        return frame
 
-    def _read_batch(self) -> deque[bytes]:
-        batch: deque[bytes] = deque()
+    def _read_batch(self) -> tuple[list[bytes], bool]:
+        batch: list[bytes] = []
         until = time.monotonic() + BATCH_TIME
         try:
             while len(batch) < BATCH:
                 frame = self._source.read()
                 if frame is None:
-                    self._ended = True
-                    break
+                    return batch, True
                 batch.append(frame)
                 if time.monotonic() > until:
                     break
         except Exception as error:
             self.error = error
-            self._ended = True
-        return batch
+            return batch, True
+        return batch, False

@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypedDict
 
 import trio
 
@@ -26,25 +26,27 @@ from ..events import (
     UserLeft,
     WaitingForUpdate,
 )
-from ..media import Frames, Player, open_source
-from ..media.player import FRAMES_PER_SECOND
+from ..media import Frames, open_source
+from ..pacer import Histogram, LatePolicy, Pacer, Stream, process_pacer
 from ..server_info import VoiceServerInfo
 from ..stats import ConnectionStats
 from .driver import Driver
-from .lateness import Lateness
-from .network import Network
+from .network import Datagrams, Network
+from .playout import SILENCE_TIMEOUT, Playout
 from .pump import beside
-from .read_ahead import ReadAhead
 from .streams import EventStream, FrameStream, error_of
 
 __all__ = ["Voice", "connect"]
 
 #: Leaving the call may hold up a cancelled program for this long, in seconds.
 LEAVE_TIMEOUT = 1.0
-#: Of which the end of a talk spurt: five frames of 20 ms, and time for a slow machine.
-SILENCE_TIMEOUT = 0.25
 #: How long `play` waits for the others' encryption: servers give each transition 2 s or so.
 GROUP_TIMEOUT = 5.0
+#: How long Speaking may take to the WebSocket (seconds), before audio goes without.
+FLUSH_TIMEOUT = 0.5
+#: What is queued in the pacer, in seconds: five frames are enough for an event loop that is
+#: busy for some tens of milliseconds.
+RING = 0.1
 
 #: Twenty seconds of one speaker, or two of ten.
 FRAMES_KEPT = 1000
@@ -61,6 +63,7 @@ async def connect(
     dave_identity: bytes | None = None,
     wait_ready: bool = True,
     network: Network | None = None,
+    pacer: Pacer | None = None,
 ) -> AsyncIterator["Voice"]:
     """Join a call for the length of the block.
 
@@ -71,14 +74,15 @@ async def connect(
 
     ``ssl_context`` is for ``wss://``; by default the system's certificates are trusted.
     ``dave_identity`` is a persistent key of end-to-end encryption (`voicekit.dave`); without
-    it each call has one of its own.
+    it each call has one of its own. ``pacer`` sends what is played; by default the one of this
+    process, whose thread starts with the first `Voice.play`.
 
     Raises `ConnectFailed`, or the `CallClosed` of the close code, when there is no call.
     What the block itself raises comes out as it is, never in an exception group.
     """
     config = config or Config()
     connection = VoiceConnection(info, config=config, dave=dave, dave_identity=dave_identity)
-    voice = Voice(connection, config, ssl_context, network or Network())
+    voice = Voice(connection, config, ssl_context, network or Network(), pacer)
     async with beside(voice._driver.run):
         try:
             if wait_ready:
@@ -86,6 +90,14 @@ async def connect(
             yield voice
         finally:
             await voice._close()
+
+
+class _Options(TypedDict):
+    """Of `Voice.play`."""
+
+    ring: float
+    late: LatePolicy
+    progress: Callable[[float], object] | None
 
 
 class Voice:
@@ -97,13 +109,12 @@ class Voice:
         config: Config,
         ssl_context: ssl.SSLContext | None,
         network: Network,
+        pacer: Pacer | None,
     ) -> None:
         #: The state machine. Read it freely; call `drain` after changing anything in it.
         self.connection = connection
         #: How the call ended; None while it lasts.
         self.closed: Closed | None = None
-        #: Frames that `play` has sent.
-        self.frames_played = 0
         self._driver = Driver(
             self.connection,
             config,
@@ -116,7 +127,12 @@ class Voice:
         # From the beginning, for the first `events`: who is in the call is told before ready.
         self._early_events: EventStream | None = EventStream(EVENTS_KEPT, self._forget)
         self._event_streams: list[EventStream] = [self._early_events]
-        self._lateness = Lateness()
+        self._own_pacer = pacer
+        self._playout: Playout | None = None
+        # Of what was played before, stream by stream.
+        self._lateness = Histogram()
+        self._frames_played = 0
+        self._frames_unsent = 0
         self._changed = trio.lowlevel.ParkingLot()
         self._stalled: NeedNewSession | WaitingForUpdate | None = None
         self._audio_stops = 0
@@ -132,34 +148,45 @@ class Voice:
         self,
         source: Frames | str | os.PathLike[str],
         *,
+        ring: float = RING,
+        late: LatePolicy = LatePolicy.REBASE,
         progress: Callable[[float], object] | None = None,
     ) -> None:
         """Play ``source``, a file or an open `voicekit.media.Source`, to its end.
 
         Returns after the five frames of silence. While a session is being made anew it
         pauses, and loses nothing; nor does it begin before the others' encryption takes us
-        in, for 5 s at most. ``progress`` is called with the seconds played so far.
-        A source is read in a worker thread, at most a second ahead; a file is closed at
-        the end, a `Source` that you opened is yours to close.
+        in, for 5 s at most. ``progress`` is called with the seconds played so far, some ten
+        times a second. A source is read in a worker thread, at most a second ahead; a file is
+        closed at the end, a `Source` that you opened is yours to close.
 
-        Cancelling ends the audio properly. Raises `MediaError` for what cannot be read,
-        `LocalProtocolError` while something else is being played, and what the call ended
-        with when it ends before the source does.
+        Frames are sent by the pacer, in a thread that needs no Python: ``ring`` seconds of
+        them (up to 1.0) are ready there, for as long as your program may compute without
+        pause. A source that has none in time is heard as silence. ``late`` says what becomes
+        of frames that leave late all the same.
+
+        Cancelling ends the audio within a frame, then sends the silence. Raises `MediaError`
+        for what cannot be read, `LocalProtocolError` while something else is being played,
+        and what the call ended with when it ends before the source does.
         """
         if self._playing:
             raise LocalProtocolError("something is being played already: wait for its end")
         self._playing = True
+        options: _Options = {"ring": ring, "late": late, "progress": progress}
         try:
             if isinstance(source, (str, os.PathLike)):
-                await self._play_file(source, progress)
+                await self._play_file(source, options)
             else:
-                await self._play(source, progress)
+                await self._play(source, options)
         finally:
             self._playing = False
 
     @trio.lowlevel.enable_ki_protection
     def send_audio(self, opus: bytes) -> bool:
-        """Send one Opus packet now; the caller keeps the time. False: dropped and counted."""
+        """Send one Opus packet now; the caller keeps the time. False: dropped and counted.
+
+        Raises `LocalProtocolError` during `play`, which sends on its own.
+        """
         if self._leaving:
             return False
         sent = self.connection.send_audio(opus, trio.current_time())
@@ -172,13 +199,23 @@ class Voice:
         self.connection.stop_audio(trio.current_time())
         self._driver.drain()
 
+    @property
+    def frames_played(self) -> int:
+        """Frames that `play` has sent."""
+        stream = self._stream
+        return self._frames_played + (0 if stream is None else stream.sent)
+
     def lateness(self) -> dict[str, float]:
         """Return how late `play` sent its frames, in milliseconds: ``p50``, ``p99``, ``max``."""
-        measured = self._lateness
+        measured = Histogram()
+        measured.merge(self._lateness)
+        if (stream := self._stream) is not None:
+            measured.merge(stream._lateness)
+        late = measured.read()
         return {
-            "p50": round(measured.quantile(0.5) * 1000, 3),
-            "p99": round(measured.quantile(0.99) * 1000, 3),
-            "max": round(measured.max * 1000, 3),
+            "p50": round(late.p50 * 1000, 3),
+            "p99": round(late.p99 * 1000, 3),
+            "max": round(late.max * 1000, 3),
         }
 
     # -- what comes in ---------------------------------------------------------------
@@ -220,7 +257,9 @@ class Voice:
     @property
     def datagrams_unsent(self) -> int:
         """Datagrams that the operating system did not take: its buffer was full."""
-        return self._driver.datagrams_unsent
+        stream = self._stream
+        unsent = 0 if stream is None else stream.stats().unsent
+        return self._driver.datagrams_unsent + self._frames_unsent + unsent
 
     # -- the host ----------------------------------------------------------------------
 
@@ -300,50 +339,29 @@ class Voice:
         await driver.wait_all_closed()
 
     async def _stop_audio_and_wait(self) -> None:
+        while self._playout is not None:  # it hears of it too, and sends the silence
+            await self._changed.park()
         if self.closed is None:
             stops = self._audio_stops
             self.stop_audio()
             while self._audio_stops == stops and self.closed is None:
                 await self._changed.park()
 
-    async def _play_file(
-        self, path: str | os.PathLike[str], progress: Callable[[float], object] | None
-    ) -> None:
+    async def _play_file(self, path: str | os.PathLike[str], options: "_Options") -> None:
         source = await trio.to_thread.run_sync(open_source, path)
         try:
-            await self._play(source, progress)
+            await self._play(source, options)
         finally:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(source.close)
 
-    async def _play(self, source: Frames, progress: Callable[[float], object] | None) -> None:
-        ahead = ReadAhead(source)
-        async with beside(ahead.run):
-            try:
-                await self._wait_to_be_heard()
-                await ahead.wait()
-                player = Player(ahead, start=trio.current_time())
-                while (due := player.next_timeout()) is not None:
-                    await ahead.wait()
-                    await trio.sleep_until(due)
-                    if not self.connection.is_ready:
-                        await self._wait_to_be_heard()
-                        due = trio.current_time()  # a pause is no lateness
-                    self._raise_if_over()
-                    frame = player.handle_timeout(trio.current_time())
-                    if frame is not None and self.send_audio(frame):
-                        self.frames_played += 1
-                        self._lateness.add(trio.current_time() - due)
-                    if progress is not None:
-                        progress(player.frames_sent / FRAMES_PER_SECOND)
-            except BaseException:
-                if self.closed is None and not self._leaving:
-                    self.stop_audio()  # its frames go out while this is on its way up
-                raise
-            await self._stop_audio_and_wait()
-            self._raise_if_over()
-            if ahead.error is not None:
-                raise ahead.error
+    async def _play(self, source: Frames, options: "_Options") -> None:
+        self._playout = Playout(self, source, **options)
+        try:
+            await self._playout.run()
+        finally:
+            self._playout = None
+            self._changed.unpark_all()
 
     async def _wait_to_be_heard(self) -> None:
         await self.wait_ready()
@@ -351,6 +369,32 @@ class Voice:
             while self.connection.awaits_group:
                 self._raise_if_over()
                 await self._changed.park()
+
+    async def _flush(self) -> None:
+        """Wait until what the server is to know before the audio is on its way."""
+        with trio.move_on_after(FLUSH_TIMEOUT):
+            await self._driver.flush()
+
+    @property
+    def _pacer(self) -> Pacer:
+        return self._own_pacer or process_pacer()
+
+    @property
+    def _datagrams(self) -> Datagrams:
+        sock = self._driver.datagrams
+        assert sock is not None, "a connection that is ready has one"
+        return sock
+
+    @property
+    def _stream(self) -> Stream | None:
+        return None if self._playout is None else self._playout.stream
+
+    def _note_played(self, stream: Stream) -> None:
+        """Add up what a stream has counted that is not used any more."""
+        stats = stream.stats()
+        self._lateness.merge(stream._lateness)
+        self._frames_played += stats.frames
+        self._frames_unsent += stats.unsent
 
     @property
     def _can_speak(self) -> bool:

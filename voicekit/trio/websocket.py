@@ -54,6 +54,7 @@ class WebSocketLink:
         self._send_timeout = send_timeout
         self._outgoing: deque[str | bytes | _Close] = deque()
         self._writer = trio.lowlevel.ParkingLot()
+        self._flushed = trio.lowlevel.ParkingLot()
 
     def send(self, message: str | bytes) -> None:
         """Queue one message. When too many wait already, the socket counts as lost."""
@@ -64,6 +65,11 @@ class WebSocketLink:
             return
         self._outgoing.append(message)
         self._writer.unpark()
+
+    async def flush(self) -> None:
+        """Wait until what is queued now was sent, or never will be."""
+        while self._outgoing:
+            await self._flushed.park()
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with ``code`` after what is queued, within `CLOSE_TIMEOUT`."""
@@ -102,7 +108,7 @@ class WebSocketLink:
             while True:
                 while not self._outgoing:
                     await self._writer.park()
-                message = self._outgoing.popleft()
+                message = self._outgoing[0]
                 if isinstance(message, _Close):
                     await websocket.aclose(*message)
                     return
@@ -110,5 +116,11 @@ class WebSocketLink:
                     await websocket.send(message)
                 if patience.cancelled_caught:
                     self.lose()
+                self._outgoing.popleft()
+                if not self._outgoing:
+                    self._flushed.unpark_all()
         except ConnectionClosed:
             pass  # the reader hears of it too
+        finally:
+            self._outgoing.clear()
+            self._flushed.unpark_all()
