@@ -79,25 +79,23 @@ def test_what_reading_raises_is_kept_behind_what_was_read() -> None:
     assert reader.ahead.error is error
 
 
-def test_it_reads_two_batches_ahead_and_goes_on_when_they_are_used_up() -> None:
-    source = Numbered(10_000)
-
+def test_it_reads_two_batches_ahead_and_goes_on_when_one_is_used_up() -> None:
     async def main() -> None:
-        ahead = ReadAhead(source, lambda: None)
+        ahead = ReadAhead(Numbered(10_000), lambda: None)
         async with beside(ahead.run):
-            for used in (0, BATCH, 3 * BATCH):
-                while ahead and len(ahead) > max(0, source.read_so_far - used):
-                    ahead.read()
+            for first in (0, BATCH, 2 * BATCH):
                 with trio.fail_after(20):
                     while len(ahead) <= BATCH:  # noqa: ASYNC110
                         await trio.sleep(0.001)
                 await wait_all_tasks_blocked()
-                assert BATCH < len(ahead) <= 2 * BATCH
+                assert len(ahead) == 2 * BATCH
+                for number in range(first, first + BATCH):
+                    assert ahead.read() == b"%d" % number
 
     trio.run(main)
 
 
-def test_a_live_source_is_handed_on_packet_by_packet() -> None:
+def test_a_live_source_is_not_waited_for_until_a_batch_is_full() -> None:
     feed = threading.Semaphore(0)
 
     class Live(Numbered):
@@ -106,15 +104,16 @@ def test_a_live_source_is_handed_on_packet_by_packet() -> None:
             return super().read()
 
     async def main() -> None:
-        reader = Reader(Live(3))
+        reader = Reader(Live(BATCH))
         async with beside(reader.ahead.run):
-            with trio.fail_after(20):
-                for count in (1, 2):
-                    feed.release(2)  # one that comes, and one that it is waiting for too long
-                    while len(reader.taken) < count:  # noqa: ASYNC110
-                        await trio.sleep(0.001)
-                feed.release(4)
-                await reader.done.wait()
-        assert reader.taken == [b"0", b"1", b"2"]
+            try:
+                with trio.fail_after(20):
+                    while len(reader.taken) < 3:
+                        feed.release()
+                        await trio.sleep(0.02)
+                assert reader.taken[:3] == [b"0", b"1", b"2"]
+                assert not reader.done.is_set()
+            finally:
+                feed.release(BATCH + 1)
 
     trio.run(main)

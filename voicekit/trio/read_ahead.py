@@ -40,8 +40,7 @@ class ReadAhead:
         while not self.ended:
             while len(self._frames) > BATCH:
                 await self._room.park()
-            batch, self.ended = await trio.to_thread.run_sync(self._read_batch)
-            self._frames += batch
+            self.ended = await trio.to_thread.run_sync(self._read_batch)
             self._arrived()
 
     def read(self) -> bytes | None:
@@ -53,18 +52,19 @@ class ReadAhead:
             self._room.unpark()
         return frame
 
-    def _read_batch(self) -> tuple[list[bytes], bool]:
-        batch: list[bytes] = []
+    def _read_batch(self) -> bool:
+        """Read one batch, in the thread; return whether that was the last."""
         until = time.monotonic() + BATCH_TIME
         try:
-            while len(batch) < BATCH:
+            for _ in range(BATCH):
                 frame = self._source.read()
                 if frame is None:
-                    return batch, True
-                batch.append(frame)
+                    return True
+                # At once, for whoever asks before the batch is full.
+                self._frames.append(frame)
                 if time.monotonic() > until:
                     break
         except Exception as error:
             self.error = error
-            return batch, True
-        return batch, False
+            return True
+        return False

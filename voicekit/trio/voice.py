@@ -195,7 +195,12 @@ class Voice:
 
     @trio.lowlevel.enable_ki_protection
     def stop_audio(self) -> None:
-        """End the talk spurt: five silence frames follow, then Speaking 0 and `AudioStopped`."""
+        """End the talk spurt: five silence frames follow, then Speaking 0 and `AudioStopped`.
+
+        Raises `LocalProtocolError` during `play`, which ends it on its own; cancel that.
+        """
+        if self._stream is not None:
+            raise LocalProtocolError("`play` ends its audio itself: cancel it")
         self.connection.stop_audio(trio.current_time())
         self._driver.drain()
 
