@@ -14,6 +14,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODULES = [
+    "_batches",
     "_crypto",
     "_datagrams",
     "_datapath",
@@ -31,6 +32,7 @@ MODULES = [
     "_rtp",
     "_sender",
     "_session",
+    "_sodium",
     "net._udp",
     "pacer._lateness",
     "pacer._loop",

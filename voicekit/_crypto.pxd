@@ -5,10 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 from ._atomic cimport vk_atomic
-
-
-cdef extern from "_platform.h" nogil:
-    const bint VK_PORTABLE
+from ._sodium cimport SCHEDULE_SIZE, open_function, seal_function
 
 
 # Bytes that sealing adds behind the plaintext: 16 of tag, 4 of nonce.
@@ -30,24 +27,8 @@ cdef enum:
 cdef int raise_crypto(int answer) except -1
 
 
-# One signature for every AEAD of libsodium: the last argument is the key, or for the
-# *_afternm functions the key schedule made from it.
-ctypedef int (*seal_function)(
-    uint8_t* out, unsigned long long* out_len,
-    const uint8_t* plain, unsigned long long plain_len,
-    const uint8_t* aad, unsigned long long aad_len,
-    const uint8_t* nsec, const uint8_t* nonce, const void* secret) noexcept nogil
-ctypedef int (*open_function)(
-    uint8_t* out, unsigned long long* out_len, uint8_t* nsec,
-    const uint8_t* body, unsigned long long body_len,
-    const uint8_t* aad, unsigned long long aad_len,
-    const uint8_t* nonce, const void* secret) noexcept nogil
-
-
 cdef enum:
-    KEY_SIZE = 32
     NONCE_SIZE_MAX = 24     # XChaCha20; AES-GCM reads the first 12
-    SCHEDULE_SIZE = 512     # crypto_aead_aes256gcm_statebytes()
     SCHEDULE_ALIGNMENT = 16
 
 

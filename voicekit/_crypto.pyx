@@ -11,18 +11,10 @@ The nonce of the cipher is those last four bytes, then zeros: 12 bytes in all fo
 AES-256-GCM, 24 for XChaCha20-Poly1305. Their order is free, ours is big-endian.
 https://discord.com/developers/docs/topics/voice-connections#transport-encryption-modes
 
-libsodium is the one inside PyNaCl, called in C. The three ways to it are tried in this
-order, and `TransportCipher.backend` names the one in use:
-
-``afternm``   AES only: the key schedule is computed once, not per packet. libsodium
-              exports these functions, but PyNaCl does not declare them.
-``combined``  the functions that PyNaCl declares.
-``bindings``  `nacl.bindings`, in Python: slow, but a public interface.
+`TransportCipher.backend` names the way to libsodium that is in use: `voicekit._sodium`.
 """
 
 import secrets
-
-import nacl.bindings  # runs sodium_init
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -32,8 +24,21 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._atomic cimport vk_atomic_add, vk_atomic_cas, vk_atomic_load, vk_atomic_store
+from ._sodium cimport (
+    KEY_SIZE,
+    aes_open,
+    aes_open_scheduled,
+    aes_schedule,
+    aes_seal,
+    aes_seal_scheduled,
+    can_schedule,
+    memzero,
+    xchacha_open,
+    xchacha_seal,
+)
 from ._wire cimport load_be32, store_be32
 
+from ._sodium import AES, BINDINGS, XCHACHA
 from .errors import DecryptionFailed, LocalProtocolError, ModeUnavailable, NonceExhausted
 
 __all__ = [
@@ -44,9 +49,6 @@ __all__ = [
     "choose_mode",
 ]
 
-AES = "aead_aes256_gcm_rtpsize"
-XCHACHA = "aead_xchacha20_poly1305_rtpsize"
-
 #: Every mode that is implemented, best first.
 MODES = (AES, XCHACHA)
 
@@ -54,91 +56,6 @@ MODES = (AES, XCHACHA)
 # A start below 2**30 leaves a client at least 2**30 packets: 248 days at 50 a second.
 CLIENT_START_LIMIT = 1 << 30
 HALF = 1 << 31
-
-
-# -- libsodium, out of PyNaCl --------------------------------------------------
-
-ctypedef int (*schedule_function)(uint8_t* schedule, const uint8_t* key) noexcept nogil
-ctypedef size_t (*size_function)() noexcept nogil
-ctypedef void (*memzero_function)(void* p, size_t n) noexcept nogil
-
-
-cdef void overwrite(void* p, size_t n) noexcept nogil:
-    """Stand in for sodium_memzero where it can not be had."""
-    cdef volatile uint8_t* byte = <volatile uint8_t*> p
-    cdef size_t i
-    for i in range(n):
-        byte[i] = 0
-
-
-cdef uintptr_t _declared(name):
-    """Address of a function that PyNaCl declares; 0 where there is none.
-
-    ``nacl._sodium`` is private: whatever happens to it, the public bindings remain.
-    """
-    try:
-        from nacl._sodium import ffi, lib
-        return int(ffi.cast("uintptr_t", ffi.addressof(lib, name)))
-    except Exception:
-        return 0
-
-
-cdef uintptr_t _exported(name):
-    """Address of a function that PyNaCl's shared library only exports; 0 where not."""
-    if VK_PORTABLE:
-        return 0
-    try:
-        import ctypes
-
-        from nacl import _sodium
-        function = getattr(ctypes.CDLL(_sodium.__file__), name)
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
-    except Exception:
-        return 0
-
-
-cdef seal_function xchacha_seal = <seal_function> _declared(
-    "crypto_aead_xchacha20poly1305_ietf_encrypt")
-cdef open_function xchacha_open = <open_function> _declared(
-    "crypto_aead_xchacha20poly1305_ietf_decrypt")
-cdef seal_function aes_seal = <seal_function> _declared("crypto_aead_aes256gcm_encrypt")
-cdef open_function aes_open = <open_function> _declared("crypto_aead_aes256gcm_decrypt")
-cdef schedule_function aes_schedule = <schedule_function> _exported(
-    "crypto_aead_aes256gcm_beforenm")
-cdef seal_function aes_seal_scheduled = <seal_function> _exported(
-    "crypto_aead_aes256gcm_encrypt_afternm")
-cdef open_function aes_open_scheduled = <open_function> _exported(
-    "crypto_aead_aes256gcm_decrypt_afternm")
-cdef size_function aes_schedule_size = <size_function> _exported(
-    "crypto_aead_aes256gcm_statebytes")
-cdef memzero_function memzero = <memzero_function> _declared("sodium_memzero")
-if memzero == NULL:
-    memzero = overwrite
-
-cdef bint can_schedule = (
-    aes_schedule != NULL and aes_seal_scheduled != NULL and aes_open_scheduled != NULL
-    and aes_schedule_size != NULL and aes_schedule_size() <= SCHEDULE_SIZE
-)
-
-# Mode: (public seal, public open, bytes of nonce). AES-GCM came with PyNaCl 1.6.
-_BINDINGS = {
-    XCHACHA: (
-        nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt,
-        nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt,
-        24,
-    ),
-}
-if hasattr(nacl.bindings, "crypto_aead_aes256gcm_encrypt"):
-    try:  # it says so if the processor has no AES instructions
-        nacl.bindings.crypto_aead_aes256gcm_encrypt(b"", b"", bytes(12), bytes(KEY_SIZE))
-    except Exception:
-        pass
-    else:
-        _BINDINGS[AES] = (
-            nacl.bindings.crypto_aead_aes256gcm_encrypt,
-            nacl.bindings.crypto_aead_aes256gcm_decrypt,
-            12,
-        )
 
 
 # -- modes ---------------------------------------------------------------------
@@ -149,7 +66,7 @@ def available_modes():
 
     AES-256-GCM needs a processor with AES instructions and PyNaCl 1.6 or newer.
     """
-    return tuple([mode for mode in MODES if mode in _BINDINGS])
+    return tuple([mode for mode in MODES if mode in BINDINGS])
 
 
 def choose_mode(offered, allowed=None):
@@ -276,7 +193,7 @@ cdef class TransportCipher:
                  NonceCounter counter=None):
         if self.counter is not None:
             raise LocalProtocolError("a cipher is not set up twice")
-        if mode not in _BINDINGS:
+        if mode not in BINDINGS:
             raise ModeUnavailable(
                 f"{mode!r} is not available here; there is {_listed(available_modes())}")
         if counter is None:
@@ -299,7 +216,7 @@ cdef class TransportCipher:
         cdef bint aes = mode == AES
         if wanted not in ("auto", "combined", "bindings"):
             raise ModeUnavailable(f"there is no backend {wanted!r}")
-        self._py_seal, self._py_open, self._nonce_size = _BINDINGS[mode]
+        self._py_seal, self._py_open, self._nonce_size = BINDINGS[mode]
         if wanted == "bindings":
             return "bindings"
         self._seal = aes_seal if aes else xchacha_seal

@@ -15,12 +15,11 @@ from collections import deque
 
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY
 
 from ._atomic cimport vk_release, vk_take
 from ._crypto cimport OVERHEAD
-from ._datagrams cimport Datagram, DatagramBatch
+from ._datagrams cimport DatagramBatch
 from ._frame cimport AudioFrame
 from ._rtp cimport DROP_NOT_READY, DROP_QUEUE_OVERFLOW, FIXED_HEADER
 from ._session cimport RtpSession
@@ -193,7 +192,7 @@ cdef class Datapath:
         self.enter()
         try:
             if self._usable_link:
-                frames = self._rtp.receive_many(datagrams, now)
+                frames = self._rtp.receive_many_c(datagrams, now)
             else:
                 frames = self._receive_all_early(None, datagrams, now)
             self._report_opening()
@@ -204,25 +203,12 @@ cdef class Datapath:
     def receive_batch(self, long long link, DatagramBatch batch not None, double now):
         """Take what a socket had, and hand back the frames; events come from `poll`."""
         cdef list frames
-        cdef Datagram* places
-        cdef int index
         self.enter()
         try:
-            if link != self._usable_link:
-                frames = self._receive_all_early(link, batch, now)
+            if link == self._usable_link:
+                frames = self._rtp.receive_many_c(batch, now)
             else:
-                places = <Datagram*> PyMem_Malloc(batch.capacity * sizeof(Datagram))
-                if places == NULL:
-                    raise MemoryError
-                for index in range(batch.count):
-                    places[index].data = batch.at(index)
-                    places[index].size = batch.sizes[index]
-                batch.readers += 1
-                try:
-                    frames = self._rtp.receive_many_c(places, batch.count, now)
-                finally:
-                    batch.readers -= 1
-                    PyMem_Free(places)
+                frames = self._receive_all_early(link, batch, now)
             self._report_opening()
             return frames
         finally:

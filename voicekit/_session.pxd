@@ -3,19 +3,13 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint64_t
 
-from ._crypto cimport NonceCounter, SealJob, TransportCipher
-from ._datagrams cimport Datagram
+from ._batches cimport OpenBatch
+from ._crypto cimport NonceCounter, TransportCipher
 from ._frame cimport AudioFrame
 from ._outbox cimport Outbox
 from ._receiver cimport Receiver
 from ._rtp cimport PacketView
 from ._sender cimport Borrower, Sender
-
-
-# A frame of a batch that end-to-end encryption let through.
-cdef struct Frame:
-    int duration
-    bint is_clear
 
 
 @cython.final
@@ -39,7 +33,8 @@ cdef class RtpSession:
     cdef bytes seal_audio_c(self, object opus, double now)
     cdef list seal_many_c(self, object frames, double now)
     cdef AudioFrame receive_c(self, object data, double now)
-    cdef list receive_many_c(self, Datagram* datagrams, Py_ssize_t count, double now)
+    # A `DatagramBatch` is read in place.
+    cdef list receive_many_c(self, object datagrams, double now)
 
     # Let somebody else seal and send, until `take_back_c`. Raises `LocalProtocolError` while
     # it is lent already. `seal_rtcp` stays ours; `close`, `reset` and `set_key` freeze the
@@ -51,15 +46,11 @@ cdef class RtpSession:
     cdef int drop_c(self, int reason, Py_ssize_t size) except -1
     cdef int count_drop_c(self, int reason) except -1
 
-    cdef Py_ssize_t _admit_all(self, tuple given, list held, SealJob* jobs,
-                               Frame* admission) except -1
-    cdef list _number_all(self, SealJob* jobs, Frame* admission, Py_ssize_t count, double now)
     cdef int _freeze(self) except -1
     cdef AudioFrame _receive_at(self, const uint8_t* data, Py_ssize_t size, double now)
     cdef AudioFrame _take_opened(self, int answer, PacketView* view, const uint8_t* data,
                                  Py_ssize_t size, uint8_t* plain, double now)
-    cdef list _receive_long(self, Datagram* datagrams, Py_ssize_t count, Py_ssize_t octets,
-                            double now)
+    cdef list _receive_long(self, OpenBatch batch, double now)
     cdef int _receive_rtcp(self, const uint8_t* data, Py_ssize_t size, uint8_t* plain,
                            double now) except -1
     cdef int _drop_frame(self, int reason, object opus) except -1

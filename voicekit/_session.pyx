@@ -18,18 +18,12 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from ._atomic cimport vk_atomic_load
-from ._crypto cimport (
-    CRYPTO_OK,
-    OVERHEAD,
-    SealJob,
-    TransportCipher,
-    pinned,
-    raise_crypto,
-)
-from ._datagrams cimport Datagram
+from ._batches cimport OpenBatch, SealBatch
+from ._crypto cimport CRYPTO_OK, OVERHEAD, TransportCipher, raise_crypto
+from ._datagrams cimport Datagram, DatagramBatch
 from ._frame cimport AudioFrame
 from ._outbox cimport NO_SSRC, Outbox
 from ._receiver cimport OWNER_KNOWN, Receiver, Stream
@@ -43,10 +37,8 @@ from ._rtp cimport (
     DROP_OWN_SSRC,
     FIXED_HEADER,
     IS_RTCP,
-    OPUS,
     PacketView,
     open_packet_c,
-    store_header,
 )
 from ._sender cimport Borrower, Sender
 
@@ -254,96 +246,24 @@ cdef class RtpSession:
 
     cdef list seal_many_c(self, object frames, double now):
         cdef TransportCipher cipher = self._cipher
-        cdef tuple given = tuple(frames)
-        cdef Py_ssize_t count = len(given)
-        cdef Py_ssize_t octets = 0
-        cdef Py_ssize_t admitted, granted, index
-        cdef list held = []         # frames that only we hold
-        cdef list packets
-        cdef Frame* admission
-        cdef SealJob* jobs
-        cdef uint64_t first
+        cdef SealBatch batch = SealBatch.__new__(SealBatch)
         cdef int answer
         self._check_ours()
         if cipher is None:
-            for opus in given:
+            for opus in frames:
                 self._drop_frame(DROP_NOT_READY, opus)
             return []
-        jobs = <SealJob*> PyMem_Malloc(count * (sizeof(SealJob) + sizeof(Frame)) + 1)
-        if jobs == NULL:
-            raise MemoryError
-        try:
-            admission = <Frame*> &jobs[count]
-            admitted = granted = self._admit_all(given, held, jobs, admission)
-            first = cipher.counter.take_many(&granted)
-            for index in range(granted, admitted):
-                self._outbox.drop(DROP_NONCE_EXHAUSTED, jobs[index].size, self._sender.ssrc)
-            packets = self._number_all(jobs, admission, granted, now)
-            for index in range(granted):
-                octets += jobs[index].size
-            if cipher.is_long(granted, octets):
-                self._in_batch = True
-                with nogil:
-                    answer = cipher.seal_jobs(jobs, granted, first)
-                self._in_batch = False
-            else:
-                answer = cipher.seal_jobs(jobs, granted, first)
-        finally:
-            PyMem_Free(jobs)
+        batch.admit(frames, self._sender, self._outbox)
+        batch.number(self._sender, cipher.counter, self._outbox, self._mark_spurts, now)
+        if cipher.is_long(batch.count, batch.octets):
+            self._in_batch = True
+            with nogil:
+                answer = batch.seal(cipher)
+            self._in_batch = False
+        else:
+            answer = batch.seal(cipher)
         _check(answer)
-        return packets
-
-    cdef Py_ssize_t _admit_all(self, tuple given, list held, SealJob* jobs,
-                               Frame* admission) except -1:
-        """Encrypt end to end; how many frames are to be sealed."""
-        cdef Sender sender = self._sender
-        cdef Py_ssize_t count = 0
-        cdef int reason = DROP_NONE
-        cdef bytes frame
-        for opus in given:
-            frame = sender.admit(opus, &admission[count].duration, &reason)
-            if frame is None:
-                self._drop_frame(reason, opus)
-                continue
-            if frame is not opus:
-                held.append(frame)
-            admission[count].is_clear = sender.is_clear
-            jobs[count].plain = <const uint8_t*> PyBytes_AS_STRING(frame)
-            jobs[count].size = PyBytes_GET_SIZE(frame)
-            count += 1
-        return count
-
-    cdef list _number_all(self, SealJob* jobs, Frame* admission, Py_ssize_t count, double now):
-        """Make the packets, with their headers; what is to be sealed goes behind these.
-
-        One packet follows the other, whatever the clock says: it is asked for the first.
-        """
-        cdef Sender sender = self._sender
-        cdef list packets = [None] * count
-        cdef bytes packet
-        cdef SealJob* job
-        cdef bint marker = count > 0 and sender.follow_clock(now) and self._mark_spurts
-        cdef uint32_t timestamp = sender.timestamp()
-        cdef uint32_t first = timestamp
-        cdef uint16_t sequence = sender.sequence()
-        cdef Py_ssize_t octets = 0
-        cdef Py_ssize_t clear = 0
-        for index in range(count):
-            job = &jobs[index]
-            packet = PyBytes_FromStringAndSize(NULL, FIXED_HEADER + job.size + OVERHEAD)
-            packets[index] = packet
-            job.out = <uint8_t*> PyBytes_AS_STRING(packet)
-            job.header_size = FIXED_HEADER
-            store_header(job.out, marker, OPUS, sequence, timestamp, sender.ssrc)
-            marker = False
-            sequence += 1
-            timestamp += <uint32_t> admission[index].duration
-            octets += job.size
-            clear += admission[index].is_clear
-        if count:
-            sender.count(count, octets, timestamp - first, clear,
-                         timestamp - <uint32_t> admission[count - 1].duration)
-        return packets
+        return batch.packets
 
     cdef int _drop_frame(self, int reason, object opus) except -1:
         return self._outbox.drop(reason, len(opus), self._sender.ssrc)
@@ -414,72 +334,49 @@ cdef class RtpSession:
         Other threads run while a batch of a millisecond or more is opened, and may not
         change the key meanwhile.
         """
-        cdef list held = pinned(datagrams)
-        cdef Py_ssize_t count = len(held)
-        cdef Datagram* places = <Datagram*> PyMem_Malloc(count * sizeof(Datagram) + 1)
-        if places == NULL:
-            raise MemoryError
-        try:
-            for index in range(count):
-                places[index].data = <const uint8_t*> PyBytes_AS_STRING(held[index])
-                places[index].size = PyBytes_GET_SIZE(held[index])
-            return self.receive_many_c(places, count, now)
-        finally:
-            PyMem_Free(places)
+        return self.receive_many_c(datagrams, now)
 
-    cdef list receive_many_c(self, Datagram* datagrams, Py_ssize_t count, double now):
+    cdef list receive_many_c(self, object datagrams, double now):
+        cdef OpenBatch batch = OpenBatch.__new__(OpenBatch)
+        cdef Datagram* datagram
         cdef list frames = []
         cdef AudioFrame frame
-        cdef Py_ssize_t octets = 0
-        for index in range(count):
-            octets += datagrams[index].size
-        if self._cipher is not None and self._cipher.is_long(count, octets):
-            return self._receive_long(datagrams, count, octets, now)
-        for index in range(count):
-            frame = self._receive_at(datagrams[index].data, datagrams[index].size, now)
+        if type(datagrams) is DatagramBatch:
+            batch.read(datagrams)
+        else:
+            batch.hold(datagrams)
+        if self._cipher is not None and self._cipher.is_long(batch.count, batch.octets):
+            return self._receive_long(batch, now)
+        for index in range(batch.count):
+            datagram = &batch.datagrams[index]
+            frame = self._receive_at(datagram.data, datagram.size, now)
             if frame is not None:
                 frames.append(frame)
         return frames
 
-    cdef list _receive_long(self, Datagram* datagrams, Py_ssize_t count, Py_ssize_t octets,
-                            double now):
+    cdef list _receive_long(self, OpenBatch batch, double now):
         """Open all of them without the GIL, then take them as usual."""
-        cdef list frames = []
-        cdef AudioFrame frame
         cdef TransportCipher cipher = self._cipher
         cdef Datagram* datagram
-        cdef uint8_t* room
         cdef uint8_t* plain
-        cdef PacketView* views
-        cdef int* answers
+        cdef list frames = []
+        cdef AudioFrame frame
         if self._in_batch:
             raise LocalProtocolError("another thread is in the middle of a batch")
-        views = <PacketView*> PyMem_Malloc(
-            count * (sizeof(PacketView) + sizeof(int)) + octets)
-        if views == NULL:
-            raise MemoryError
-        answers = <int*> &views[count]
-        room = <uint8_t*> &answers[count]
-        try:
-            self._in_batch = True
-            with nogil:
-                plain = room
-                for index in range(count):
-                    datagram = &datagrams[index]
-                    answers[index] = open_packet_c(
-                        cipher, datagram.data, datagram.size, plain, &views[index])
-                    plain += datagram.size
-            self._in_batch = False
-            plain = room
-            for index in range(count):
-                datagram = &datagrams[index]
-                frame = self._take_opened(
-                    answers[index], &views[index], datagram.data, datagram.size, plain, now)
-                if frame is not None:
-                    frames.append(frame)
-                plain += datagram.size
-        finally:
-            PyMem_Free(views)
+        batch.make_room()
+        self._in_batch = True
+        with nogil:
+            batch.open(cipher)
+        self._in_batch = False
+        plain = batch.plain
+        for index in range(batch.count):
+            datagram = &batch.datagrams[index]
+            frame = self._take_opened(
+                batch.answers[index], &batch.views[index], datagram.data, datagram.size, plain,
+                now)
+            if frame is not None:
+                frames.append(frame)
+            plain += datagram.size
         return frames
 
     cdef AudioFrame receive_c(self, object data, double now):

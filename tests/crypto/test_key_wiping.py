@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from voicekit import _crypto
+from voicekit import _sodium
 from voicekit._crypto import TransportCipher
 from voicekit.errors import LocalProtocolError
 
@@ -48,7 +48,7 @@ def test_the_copy_for_the_bindings_is_overwritten(mode, end, monkeypatch):
         seen.append(key)
         return bytes(len(plain) + 16)
 
-    monkeypatch.setitem(_crypto._BINDINGS, mode, (spy, spy, 24))
+    monkeypatch.setitem(_sodium.BINDINGS, mode, (spy, spy, 24))
     key = secrets.token_bytes(32)
     cipher = TransportCipher(mode, key, backend="bindings")
     cipher.seal(b"", b"")
@@ -73,7 +73,7 @@ def test_closing_while_the_bindings_use_the_key_is_refused(monkeypatch):
         return bytes(len(plain) + 16)
 
     mode = BACKENDS[0][0]
-    monkeypatch.setitem(_crypto._BINDINGS, mode, (intruder, intruder, 24))
+    monkeypatch.setitem(_sodium.BINDINGS, mode, (intruder, intruder, 24))
     cipher = TransportCipher(mode, bytes(32), backend="bindings")
     cipher.seal(b"", b"")
     assert len(failures) == 1
