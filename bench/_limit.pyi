@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 __all__ = [
     "OpensslAead",
@@ -10,12 +10,12 @@ __all__ = [
     "receive_datagrams",
 ]
 
-Encrypt = Callable[[Any, int, bytes], bytes | None]
-Decrypt = Callable[[Any, bytes], bytes | None]
+_Encrypt = Callable[[Any, int, bytes], bytes | None]
+_Decrypt = Callable[[Any, bytes], bytes | None]
 
 @final
 class Packets:
-    def __init__(self, packets: Sequence[bytes]) -> None: ...
+    def __new__(cls, packets: Sequence[bytes]) -> Self: ...
 
 @final
 class SodiumAead:
@@ -23,9 +23,9 @@ class SodiumAead:
     def seal(self, payload: bytes, n: int) -> float: ...
     def open(self, packets: Packets, n: int, header: int = 12) -> float: ...
     def seal_after(
-        self, encrypt: Encrypt, kind: object, ssrc: int, opus: bytes, n: int
+        self, encrypt: _Encrypt, kind: object, ssrc: int, opus: bytes, n: int
     ) -> float: ...
-    def open_before(self, packets: Packets, decrypt: Decrypt, kind: object) -> float: ...
+    def open_before(self, packets: Packets, decrypt: _Decrypt, kind: object) -> float: ...
 
 @final
 class OpensslAead:

@@ -18,7 +18,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """
     base = row.limit if row.ours is None else row.ours
     verdict = judge(row)
-    notes = [row.limit_name if row.ours is None else "limit: ours", row.note]
+    notes = [row.limit_name if row.ours is None else "limit: ours", _percentiles(row), row.note]
     return (
         f"{row.name}, {row.peer}" if row.peer else row.name,
         figure(row.value, row.unit),
@@ -30,6 +30,12 @@ def cells(row: Row) -> tuple[str, ...]:
         "" if verdict is None else verdict.text,
         "; ".join(filter(None, notes)),
     )
+
+
+def _percentiles(row: Row) -> str:
+    if "p99" not in row.points:
+        return ""
+    return ", ".join(f"{name} {figure(value)}" for name, value in row.points.items())
 
 
 def columns(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -116,6 +116,11 @@ def test_the_limit_stands_beside_each_figure():
     assert line.endswith("C: a loop")
 
 
+def test_percentiles_are_told_beside_the_row():
+    late = row("late", 0.4, unit="ms", points={"p50": 0.1, "p99": 0.4, "max": 2.0})
+    assert render("pacing", [late]).endswith("p50 0.10, p99 0.40, max 2")
+
+
 # -- comparing -------------------------------------------------------------------------------
 
 
