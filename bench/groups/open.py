@@ -1,6 +1,6 @@
 """Receiving: from a datagram to an `AudioFrame`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import dave
 
@@ -12,7 +12,7 @@ from ..beside import Beside
 from ..in_session import Call
 from ..options import Options
 from ..results import Row
-from ..rounds import Work, batched, consuming
+from ..rounds import Timing, Work, batched, consuming
 from .seal import BATCH, C_NAME, LABELS
 
 __all__ = ["run"]
@@ -81,11 +81,10 @@ def _bare(options: Options, cipher: str) -> Iterator[Row]:
 def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Iterator[Row]:
     label = LABELS[cipher] + ", header extension" * extension
     call = Call(cipher)
-    raw = Packets(call.packets(MOST, extension=extension))
-    limit = libraries.sodium(cipher, call.receiver_key)
+    bare = Call(cipher)  # what is in it goes past its receiver
+    raw = Packets(bare.packets(MOST, extension=extension))
+    limit = libraries.sodium(cipher, bare.receiver_key)
     clear = EXTENDED_HEADER if extension else HEADER
-    # The receiver is behind by what the limit was given: a gap in the numbers, no more.
-    call = Call(cipher)
     work: dict[str, Work] = {
         "limit": lambda n: limit.open(raw, n, clear),
         **_opening(call, lambda n: call.packets(n, extension=extension)),
@@ -94,15 +93,7 @@ def _datagrams(options: Options, cipher: str, *, extension: bool = False) -> Ite
     peers = Beside(options.peers, task)
     found = options.measure(work | peers.work, most=MOST)
     call.check()
-    for name, what, budget in CASES:
-        yield Row.timed(
-            "open",
-            f"{label}: {what}",
-            found[name],
-            limit=found["limit"],
-            limit_name=C_NAME[cipher],
-            budget=budget,
-        )
+    yield from _rows(label, found, C_NAME[cipher])
     # Its XChaCha20 beside our AES would be no like.
     budgets = {"discord-ext-voice-recv": "voice-recv"} if cipher == "xchacha" else {}
     yield from peers.rows(
@@ -126,23 +117,8 @@ def _end_to_end(options: Options, cipher: str) -> Iterator[Row]:
     peers = Beside(options.peers, f"open+dave/{cipher}")
     found = options.measure(work | peers.work, most=MOST)
     call.check()
-    for name, what, budget in CASES:
-        yield Row.timed(
-            "open",
-            f"{label}: {what}",
-            found[name],
-            limit=found["limit"],
-            limit_name="C: libsodium, then libdave's decrypt",
-            budget=budget,
-        )
+    yield from _rows(label, found, "C: libsodium, then libdave's decrypt")
     yield from peers.rows("open", f"{label}: a datagram", found, found["connection"])
-
-
-#: Work, how it is called, its budget.
-CASES = (
-    ("connection", "VoiceConnection.open_datagram", "open_datagram"),
-    ("batch", f"VoiceConnection.open_many, of {BATCH}", ""),
-)
 
 
 def _opening(call: Call, packets: Callable[[int], list[bytes]]) -> dict[str, Work]:
@@ -160,3 +136,19 @@ def _opening(call: Call, packets: Callable[[int], list[bytes]]) -> dict[str, Wor
         now=call.now,
     )
     return {**one_by_one, "batch": batched(batches, BATCH)}
+
+
+def _rows(label: str, found: Mapping[str, Timing], limit_name: str) -> Iterator[Row]:
+    """Return the rows of what `_opening` has measured."""
+    for name, what, budget in (
+        ("connection", "VoiceConnection.open_datagram", "open_datagram"),
+        ("batch", f"VoiceConnection.open_many, of {BATCH}", ""),
+    ):
+        yield Row.timed(
+            "open",
+            f"{label}: {what}",
+            found[name],
+            limit=found["limit"],
+            limit_name=limit_name,
+            budget=budget,
+        )
