@@ -42,13 +42,17 @@ def _offset() -> tuple[int, int]:
 
 
 def lateness(
-    log: bytes, deadlines: Mapping[int, Sequence[int]], clock: ClockOffset
+    log: bytes,
+    deadlines: Mapping[int, Sequence[int | None]],
+    clock: ClockOffset,
+    window: Sequence[int] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return the lateness in nanoseconds of every packet in ``log`` whose stream is known.
 
-    ``deadlines``: SSRC to the sequence number of the first packet and its deadline
-    (`time.monotonic_ns`). Packet n of a stream is due at that plus n times 20 ms, whatever
-    became of those before: a stream that is moved once is late ever after.
+    ``deadlines``: SSRC to the sequence number of the first packet (None: of the first that
+    came) and its deadline (`time.monotonic_ns`). ``window``: only what came from when to when.
+    Packet n of a stream is due at that deadline plus n times 20 ms, whatever became of those
+    before: a stream that is moved once is late ever after.
     """
     arrivals = np.frombuffer(log, ARRIVAL)
     order = np.argsort(arrivals["ssrc"], kind="stable")
@@ -61,10 +65,14 @@ def lateness(
         if source not in deadlines:
             continue
         first, deadline = deadlines[source]
+        assert deadline is not None
         numbers = arrivals["sequence"][begin:end].astype(np.int64)
-        steps = np.diff(numbers, prepend=first)
+        steps = np.diff(numbers, prepend=numbers[0] if first is None else first)
         numbers = np.cumsum((steps + 0x8000) % 0x10000 - 0x8000)  # they wrap at 16 bits
-        found.append(when[begin:end] - (deadline + numbers * PERIOD))
+        late = when[begin:end] - (deadline + numbers * PERIOD)
+        if window is not None:
+            late = late[(when[begin:end] >= window[0]) & (when[begin:end] < window[1])]
+        found.append(late)
     return np.concatenate(found)
 
 

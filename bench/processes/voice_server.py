@@ -57,7 +57,11 @@ async def main(arguments: dict[str, Any]) -> None:
                 say(_stats(listening))
             elif command["command"] == "arrivals":
                 streams = {int(ssrc): first for ssrc, first in command["streams"].items()}
-                say(quantiles(lateness(network.logging.arrivals(), streams, clock)))
+                say(
+                    quantiles(
+                        lateness(network.logging.arrivals(), streams, clock, command["window"])
+                    )
+                )
         nursery.cancel_scope.cancel()
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import trio
 import trio.lowlevel
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from voicekit.config import Config
 from voicekit.errors import CallClosed, LocalProtocolError, MediaError
@@ -102,6 +102,7 @@ def test_leaving_in_mid_speech_sends_the_silence_first() -> None:
                 assert voice.send_audio(packet)
             began = trio.current_time()
         assert trio.current_time() - began == pytest.approx(0.1, abs=0.03)
+        await wait_all_tasks_blocked()
         assert account(listening).packets_valid == 3 + 5
         assert account(listening).packets_bad == {}
         assert account(listening).close_code == 1000
@@ -151,6 +152,7 @@ def test_what_the_block_raises_comes_out_bare_after_leaving_properly() -> None:
             async with connect(info(listening.url), network=network):
                 raise error
         assert caught.value is error
+        await wait_all_tasks_blocked()
         assert account(listening).close_code == 1000
 
         group = ExceptionGroup("mine", [ValueError()])

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import trio
+from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidMessage, WebSocketException
-from websockets.trio.client import connect as open_websocket
-from websockets.trio.connection import Connection
 from websockets.uri import parse_uri
 
 from ..config import Config
@@ -25,10 +24,11 @@ from ..outputs import (
     SendDatagram,
     SendText,
 )
+from .client_websocket import ClientWebSocket
 from .network import Datagrams, Network
 from .pump import Engine
 from .udp import UdpLink
-from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
+from .websocket import LOGGER, WebSocketLink
 
 __all__ = ["Driver"]
 
@@ -132,17 +132,17 @@ class Driver(Engine):
 
         try:
             with link.scope:
-                # The nursery is for the tasks that the WebSocket library starts.
-                async with trio.open_nursery() as nursery:
+                try:
+                    websocket = await self._dial(url)
+                except _DIAL_ERRORS as error:
+                    failure = _explain(error)
+                else:
                     try:
-                        websocket = await self._dial(url, nursery)
-                    except _DIAL_ERRORS as error:
-                        failure = _explain(error)
-                    else:
                         connection.websocket_opened(number, trio.current_time())
                         self.drain()
                         code, reason = await link.carry(websocket, receive)
-                    nursery.cancel_scope.cancel()
+                    finally:
+                        await websocket.drop()
         finally:
             del self._websockets[number]
             self._tell_all_closed()
@@ -155,22 +155,13 @@ class Driver(Engine):
             connection.websocket_closed(number, code, reason, now)
         self.drain()
 
-    async def _dial(self, url: str, nursery: trio.Nursery) -> Connection:
+    async def _dial(self, url: str) -> ClientWebSocket:
         where = parse_uri(url)
         context = await self._tls_context() if where.secure else None
+        protocol = ClientProtocol(where, max_size=MAX_MESSAGE, logger=LOGGER)
         with trio.fail_after(DIAL_TIMEOUT):
             stream = await self._network.connect_stream(where.host, where.port)
-            return await open_websocket(
-                url,
-                stream=stream,
-                ssl=context,
-                compression=None,
-                ping_interval=None,  # the gateway has heartbeats of its own
-                open_timeout=None,
-                close_timeout=CLOSE_TIMEOUT,
-                max_size=MAX_MESSAGE,
-                logger=LOGGER,
-            ).connect(nursery)
+            return await ClientWebSocket.open(stream, protocol, where, context)
 
     async def _tls_context(self) -> ssl.SSLContext:
         if self._ssl_context is None:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import trio
 from websockets.exceptions import ConnectionClosed
-from websockets.trio.connection import Connection
+
+from .client_websocket import WebSocket
 
 __all__ = ["LOGGER", "Ending", "WebSocketLink"]
 
@@ -89,7 +90,7 @@ class WebSocketLink:
         """Treat it as lost: as `drop`, but the owner hears of it."""
         self.scope.cancel()
 
-    async def carry(self, websocket: Connection, receive: Callable[[str | bytes], None]) -> Ending:
+    async def carry(self, websocket: WebSocket, receive: Callable[[str | bytes], None]) -> Ending:
         """Carry messages both ways until it ends, and return how. Run it inside ``scope``."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, websocket)
@@ -103,7 +104,7 @@ class WebSocketLink:
             nursery.cancel_scope.cancel()
         return Ending(None, "") if received is None else Ending(received.code, received.reason)
 
-    async def _write(self, websocket: Connection) -> None:
+    async def _write(self, websocket: WebSocket) -> None:
         try:
             while True:
                 while not self._outgoing:
