@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t
 from .._atomic cimport vk_atomic
 from ._lateness cimport Histogram
 from ._stream cimport Stream
-from ._wheel cimport Wheel
+from ._wheel cimport Entry, Wheel
 
 
 cdef enum:
@@ -21,6 +21,7 @@ cdef class Loop(Wheel):
 
     # Serve all that is due at `now`; when the next is due.
     cdef int64_t turn(self, int64_t now) noexcept nogil
+    cdef Entry* _serve_group(self, Entry* entry, int64_t now) noexcept nogil
     cdef int64_t _serve(self, Stream stream, int64_t now) noexcept nogil
     # Send one datagram: 0, or an error number.
     cdef int transmit(self, Stream stream, const uint8_t* data, Py_ssize_t size) noexcept nogil

@@ -51,6 +51,9 @@ cdef class Schedule(Borrower):
     cdef Notifier _notifier
     cdef object _sock           # a duplicate of the caller's
 
+    # In the wheel. From here to `_withheld` is what each packet touches: five cache lines.
+    cdef Entry entry
+
     # Whoever has set it may touch what follows. The pacer's thread tries, and never waits.
     cdef vk_atomic busy
     cdef int fd
@@ -65,8 +68,7 @@ cdef class Schedule(Borrower):
     cdef uint32_t _tail
     cdef int _queued            # samples that wait
     cdef int _depth             # samples that may wait
-    cdef Slot[SILENCE_FRAMES] _silence
-    cdef int _silence_next      # the first that was not sent yet
+    cdef int _silence_next      # the first of `_silence` that was not sent yet
     cdef int _silence_owed      # how many end the talk spurt
     cdef int _since_refresh     # frames pushed since the silence was encrypted
     # The schedule, in nanoseconds.
@@ -82,13 +84,6 @@ cdef class Schedule(Borrower):
     cdef bint _starved
     cdef bint _told_low
     cdef bint _failing
-    cdef Happening[EVENT_KINDS] _happened
-    cdef int _happenings
-
-    # In the wheel, and on the notifier's stack.
-    cdef Entry entry
-    cdef Note _note
-
     # Relaxed atomics, for anybody to read.
     cdef vk_atomic _first_deadline
     cdef vk_atomic _position
@@ -101,7 +96,16 @@ cdef class Schedule(Borrower):
     cdef vk_atomic _withheld
     cdef readonly Histogram _lateness
 
-    # The pacer's thread, with `busy` set: seal what is due at `now` into `out`. Returns
+    cdef Slot[SILENCE_FRAMES] _silence
+    cdef Happening[EVENT_KINDS] _happened
+    cdef int _happenings
+    cdef Note _note             # on the notifier's stack
+
+    # The pacer's thread, with `busy` set: have what `prepare` will read loaded into the cache,
+    # in two steps, since the second follows pointers of the first.
+    cdef void fetch(self) noexcept nogil
+    cdef void fetch_more(self) noexcept nogil
+    # With `busy` set: seal what is due at `now` into `out`. Returns
     # when to call again, NEVER included; `size` is of the datagram, 0: none.
     cdef int64_t prepare(self, int64_t now, uint8_t* out, Py_ssize_t* size) noexcept nogil
     # What became of it: an error number, or 0.

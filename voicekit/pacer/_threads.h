@@ -31,6 +31,21 @@ static inline uint32_t vk_load32(const uint32_t *a) { return *a; }
 static inline void vk_count32(uint32_t *a) { *a += 1; }
 #endif
 
+/* -- memory that will be needed soon ---------------------------------------------- */
+
+#define VK_CACHE_LINE 64
+
+static inline void vk_fetch(const void *start, size_t size) {
+#if VK_THREADS
+    const char *line = (const char *)start;
+    const char *end = line + size;
+    for (; line < end; line += VK_CACHE_LINE)
+        __builtin_prefetch(line);
+#else
+    (void)start, (void)size;
+#endif
+}
+
 /* -- a stack that threads push on and one takes whole: no ABA, nobody waits ---------- */
 
 #if VK_THREADS

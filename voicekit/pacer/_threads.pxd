@@ -9,6 +9,9 @@ cdef extern from "pacer/_threads.h" nogil:
     uint32_t vk_load32(const uint32_t* a)
     void vk_count32(uint32_t* a)
 
+    # Load into the cache, without waiting for it. The address may be any.
+    void vk_fetch(const void* start, size_t size)
+
     bint vk_push(void** top, void* item, void** next)
     void* vk_take_all(void** top)
 
