@@ -1,5 +1,6 @@
 """The examples of the machines that are public on their own."""
 
+import asyncio
 import runpy
 import socket
 import threading
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.independent.process import OURS, PLAIN, ServerProcess
+from voicekit.codes import SILENCE_FRAME
 from voicekit.discovery import build_reply, parse_request
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -23,6 +25,13 @@ def test_rtp_session(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.count("user 7: 81 bytes, 960 samples") == 3
     assert "{'duplicate': 1}" in printed
+
+
+def test_pacer_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    heard = asyncio.run(load("pacer_alone")["main"](12))
+    assert [int.from_bytes(frame.opus[1:5], "big") for frame in heard[:12]] == [*range(12)]
+    assert [frame.opus for frame in heard[12:]] == [SILENCE_FRAME] * 5
+    assert "sent 12 frames" in capsys.readouterr().out
 
 
 def test_ip_discovery() -> None:
