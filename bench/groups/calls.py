@@ -1,0 +1,149 @@
+"""How many live calls one core holds: `voicekit.trio` as programs use it, against a real server.
+
+Two calls in each channel, so that there are MLS groups: WebSocket, heartbeats, UDP, end-to-end
+encryption, 50 packets a second. The calls' process has one core to itself, pacer included; the
+server, which opens no packet, has another. Each second one call leaves and one joins. A number of
+calls is held when the server's kernel has had 99 % of the packets within 2 ms of deadlines that
+were fixed when the streams began, no ring has run dry, and nothing was lost.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+from ..options import Options
+from ..processes.process import Process, core_pair, started
+from ..results import Row
+
+__all__ = ["Found", "measure_one", "run"]
+
+GROUP = "calls"
+P99 = 2.0  # milliseconds
+PACKETS = 50  # a second
+#: Of the packets that the peers send, those that have to be heard. Who has just joined hears
+#: them when its group has taken it in.
+HEARD = 0.98
+#: Numbers of calls that are tried until one is not held, and for how many seconds each.
+LADDERS = {
+    False: (500, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000),
+    True: (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000),
+}
+STEP = 5.0
+QUICK_CALLS, QUICK_SECONDS = 40, 1.5
+NAMES = {False: "sending", True: "full duplex"}
+#: Of the server's log: so much more room than there should be packets.
+MARGIN = 1.2
+
+
+def run(options: Options) -> Iterator[Row]:
+    """Sending only, then full duplex."""
+    for duplex in (False, True):
+        if options.quick or options.calls is not None:
+            calls = QUICK_CALLS if options.calls is None else options.calls
+            seconds = QUICK_SECONDS if options.quick else options.duration
+            yield from _rows(
+                measure_one(calls, seconds, duplex=duplex), duplex, budget=not options.quick
+            )
+        else:
+            yield from _rows(_most(options.duration, duplex), duplex, budget=True)
+
+
+class Found(NamedTuple):
+    """What a number of calls was like."""
+
+    calls: int
+    bytes_per_call: float
+    load: dict[str, Any]  # of `call_load`
+    wire: dict[str, float]  # of `arrivals`
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all calls were served, and in time."""
+        load = self.load
+        heard = load["heard_per_second"] >= HEARD * PACKETS * self.calls or not load["duplex"]
+        sound = not (load["underruns"] or load["failures"] or load["unsent"])
+        return heard and sound and self.wire["p99"] <= P99
+
+
+class Arrangement:
+    """A server and a process of calls, each on a core of its own."""
+
+    def __init__(self, stack: ExitStack, log: int, *, duplex: bool) -> None:
+        ours, theirs = core_pair()
+        media = "relay" if duplex else "count"
+        server = started("bench.processes.voice_server", theirs, media=media, log=log)
+        self._server: Process = stack.enter_context(server)
+        url = self._server.answer()["url"]
+        load = started("bench.processes.call_load", ours, url=url, duplex=duplex)
+        self._load: Process = stack.enter_context(load)
+        self._load.answer()
+
+    def measure(self, calls: int, seconds: float) -> Found:
+        """Have so many calls, and see what they are like for a while."""
+        grown = self._load.ask("grow", calls=calls)
+        found = self._load.ask("measure", seconds=seconds)
+        wire = self._server.ask("arrivals", streams=found["deadlines"], window=found["window"])
+        return Found(calls, grown["bytes_per_call"], found, wire)
+
+
+def measure_one(calls: int, seconds: float, *, duplex: bool) -> Found:
+    """Have so many calls in a process of their own."""
+    with ExitStack() as stack:
+        log = int(calls * PACKETS * (seconds + 5) * MARGIN)
+        return Arrangement(stack, log, duplex=duplex).measure(calls, seconds)
+
+
+def _most(seconds: float, duplex: bool) -> Found:
+    """Climb until a number is not held; then hold the last one that was for the whole time."""
+    ladder = LADDERS[duplex]
+    held: list[int] = []
+    with ExitStack() as stack:
+        log = int(sum(ladder) * PACKETS * (STEP + 10) * MARGIN)
+        arrangement = Arrangement(stack, log, duplex=duplex)
+        for calls in ladder:
+            if not arrangement.measure(calls, STEP).is_held:
+                break
+            held.append(calls)
+    for calls in reversed(held):
+        found = measure_one(calls, seconds, duplex=duplex)
+        if found.is_held:
+            return found
+    return measure_one(ladder[0], seconds, duplex=duplex)
+
+
+def _rows(found: Found, duplex: bool, *, budget: bool) -> Iterator[Row]:
+    name, load, wire = NAMES[duplex], found.load, found.wire
+    key = "calls duplex" if duplex else "calls send"
+    churn = "one join and one leave a second"
+    yield Row(
+        GROUP,
+        f"{name}: calls held by one core",
+        found.calls if found.is_held else 0,
+        "calls",
+        budget=key if budget else "",
+        higher_is_better=True,
+        note=churn if found.is_held else f"{found.calls} are too many",
+    )
+    yield Row(
+        GROUP,
+        f"{name}: lateness at the server, p99",
+        wire["p99"],
+        "ms",
+        points={name: wire[name] for name in ("p50", "p99", "p99.9", "max")},
+        note=f"{found.calls} calls, {wire['packets']:.0f} packets",
+    )
+    yield Row(
+        GROUP,
+        f"{name}: processor time of a call",
+        load["cpu"] / found.calls * 1e6,
+        "µs/s",
+        note=f"{load['cpu'] * 100:.0f} % of the core, {load['pacer_cpu'] * 100:.0f} % the pacer",
+    )
+    yield Row(
+        GROUP,
+        f"{name}: memory of a call, its group established",
+        found.bytes_per_call / 1024,
+        "KiB",
+        budget="memory" if budget else "",
+        note=f"of {found.calls}",
+    )
