@@ -4,10 +4,30 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 
+cdef enum:
+    MAX_LEADING = 3
+
+
+@cython.final
+cdef class FrameCall:
+    cdef object _function
+    cdef tuple _leading
+    cdef bytes call(self, bytes frame)
+
+
+@cython.final
+cdef class OpeningKeys:
+    cdef dict _by_user      # lists of (layer, opener), the one that opened the last frame first
+    # Whose frame came last, and their list: mostly the next one is theirs, too.
+    cdef uint64_t _latest_user
+    cdef list _latest
+    cdef bytes open_c(self, uint64_t user_id, bytes frame)
+
+
 cdef class FrameGate:
     # Encrypts an Opus packet; None: frames go out in clear.
     cdef public object _seal
-    # Opens a frame of a user id.
+    # Opens a frame of a user id: a function, or OpeningKeys.
     cdef public object _open
     cdef public bint _require_e2ee  # silence rather than clear frames
     cdef public bint _marked        # frames with the marker are encrypted ones
@@ -23,8 +43,3 @@ cdef class FrameGate:
     # Like the Python methods of these names, without the call.
     cdef bytes encrypt_c(self, bytes opus)
     cdef bytes decrypt_c(self, uint64_t user_id, bytes frame)
-
-
-@cython.final
-cdef class OpeningKeys:
-    cdef dict _by_user      # lists of (layer, opener), the one that opened the last frame first

@@ -3,19 +3,27 @@ from typing import Self, final
 
 from typing_extensions import disjoint_base
 
-__all__ = ["MARKER", "FrameGate", "OpeningKeys"]
+__all__ = ["MARKER", "FrameCall", "FrameGate", "OpeningKeys"]
 
 MARKER: bytes
+
+@final
+class FrameCall:
+    def __init__(self, function: Callable[..., bytes | None], *leading: object) -> None: ...
+    def __call__(self, frame: bytes, /) -> bytes | None: ...
 
 @disjoint_base
 class FrameGate:
     _seal: Callable[[bytes], bytes | None] | None
-    _open: Callable[[int, bytes], bytes | None]
+    _open: Callable[[int, bytes], bytes | None] | OpeningKeys
     _require_e2ee: bool
     _marked: bool
     _takes_clear: bool
     def __init__(
-        self, open: Callable[[int, bytes], bytes | None], *, require_e2ee: bool = False
+        self,
+        open: Callable[[int, bytes], bytes | None] | OpeningKeys,
+        *,
+        require_e2ee: bool = False,
     ) -> None: ...
     def encrypt(self, opus: bytes, /) -> bytes: ...
     def decrypt(self, user_id: int, frame: bytes, now: float, /) -> bytes | None: ...

@@ -5,17 +5,23 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.string cimport memcmp
 
 from .codes import SILENCE_FRAME
 
-__all__ = ["MARKER", "FrameGate", "OpeningKeys"]
+__all__ = ["MARKER", "FrameCall", "FrameGate", "OpeningKeys"]
 
 #: What an encrypted frame ends with.
 MARKER = b"\xfa\xfa"
 
 cdef enum:
     MARKER_SIZE = 2
+
+cdef extern from "Python.h":
+    const size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    object PyObject_Vectorcall(
+        object callable, PyObject** arguments, size_t count, PyObject* names)
 
 cdef bytes SILENCE = SILENCE_FRAME
 
@@ -26,8 +32,45 @@ cdef bint is_marked(bytes frame) noexcept:
         PyBytes_AS_STRING(frame) + size - MARKER_SIZE, b"\xfa\xfa", MARKER_SIZE) == 0
 
 
+@cython.final
+cdef class FrameCall:
+    """``function(*leading, frame)``, up to three of them, for a library's own methods.
+
+    A `functools.partial` of a bound method takes 25 ns more, of the 400 that a frame takes.
+    """
+
+    def __init__(self, function, *leading):
+        if len(leading) > MAX_LEADING:
+            raise ValueError(f"at most {MAX_LEADING} arguments come before the frame")
+        self._function = function
+        self._leading = leading
+
+    def __call__(self, bytes frame not None, /):
+        return self.call(frame)
+
+    cdef bytes call(self, bytes frame):
+        # One in front, which the called function may use.
+        cdef PyObject* arguments[MAX_LEADING + 2]
+        cdef Py_ssize_t count = 1
+        for argument in self._leading:
+            arguments[count] = <PyObject*> argument
+            count += 1
+        arguments[count] = <PyObject*> frame
+        return PyObject_Vectorcall(
+            self._function, &arguments[1], count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+
+
+cdef inline bytes called(object function, bytes frame):
+    if type(function) is FrameCall:
+        return (<FrameCall> function).call(frame)
+    return function(frame)
+
+
 cdef class FrameGate:
-    """Whether a frame passes, and what is made of it. ``open`` decrypts one of a user's."""
+    """Whether a frame passes, and what is made of it.
+
+    ``open`` decrypts one of a user's: ``open(user_id, frame)``, or `OpeningKeys` themselves.
+    """
 
     def __init__(self, open, *, require_e2ee=False):
         self._open = open
@@ -41,7 +84,7 @@ cdef class FrameGate:
     cdef bytes encrypt_c(self, bytes opus):
         cdef bytes frame
         if self._seal is not None:
-            frame = self._seal(opus)
+            frame = called(self._seal, opus)
             if frame is not None:
                 return frame
         elif not self._require_e2ee:
@@ -54,6 +97,8 @@ cdef class FrameGate:
 
     cdef bytes decrypt_c(self, uint64_t user_id, bytes frame):
         if self._marked and is_marked(frame):
+            if type(self._open) is OpeningKeys:
+                return (<OpeningKeys> self._open).open_c(user_id, frame)
             return self._open(user_id, frame)
         if self._takes_clear or frame == SILENCE:
             return frame
@@ -81,12 +126,14 @@ cdef class OpeningKeys:
     def add(self, user_id, layer, opener):
         """Add an opener: ``opener(frame)`` is the Opus packet, or None."""
         cdef list openers = self._by_user.setdefault(user_id, [])
+        self._latest = None
         # Behind the one in use, which its user has not left yet, before the older ones.
         openers.insert(1 if openers else 0, (layer, opener))
 
     def drop(self, before):
         """Drop the openers of all layers before this one."""
         cdef list openers
+        self._latest = None
         for user_id, openers in list(self._by_user.items()):
             openers[:] = [entry for entry in openers if entry[0] >= before]
             if not openers:
@@ -94,16 +141,24 @@ cdef class OpeningKeys:
 
     def clear(self):
         """Drop them all."""
+        self._latest = None
         self._by_user.clear()
 
     def open(self, user_id, bytes frame not None, /):
         """Return the Opus packet of a frame; None: no key fits."""
-        cdef list openers = self._by_user.get(user_id)
+        return self.open_c(user_id, frame)
+
+    cdef bytes open_c(self, uint64_t user_id, bytes frame):
+        cdef list openers = self._latest
         cdef Py_ssize_t at
-        if openers is None:
-            return None
+        cdef bytes opus
+        if openers is None or self._latest_user != user_id:
+            openers = self._by_user.get(user_id)
+            if openers is None:
+                return None
+            self._latest, self._latest_user = openers, user_id
         for at in range(len(openers)):
-            opus = (<tuple> openers[at])[1](frame)
+            opus = called((<tuple> openers[at])[1], frame)
             if opus is not None:
                 if at:
                     openers.insert(0, openers.pop(at))

@@ -71,7 +71,8 @@ class FramePath(FrameGate):
         *,
         require_e2ee: bool = False,
     ) -> None:
-        super().__init__(backend.decrypt, require_e2ee=require_e2ee)
+        keys = getattr(backend, "opening_keys", None)  # saves a call per frame
+        super().__init__(backend.decrypt if keys is None else keys, require_e2ee=require_e2ee)
         self._backend = backend
         self._counters = counters
         self._report = report

@@ -11,11 +11,10 @@ libdave works per user, with an Encryptor and Decryptors that are handed key rat
 
 import contextlib
 import logging
-from functools import partial
 
 import dave
 
-from .._frame_gate import OpeningKeys
+from .._frame_gate import FrameCall, OpeningKeys
 from . import identity as identity_key
 from .backend import CommitResult, Encrypt
 from .displayable import verification_code
@@ -47,8 +46,8 @@ class Backend:
         self._session = dave.Session(None)
         self._user_id = 0
         self._roster: dict[int, bytes] = {}
-        self._openers = OpeningKeys()  # a failure costs 20 µs
-        self.decrypt = self._openers.open
+        self.opening_keys = OpeningKeys()  # a failure costs 20 µs
+        self.decrypt = self.opening_keys.open
 
     def __repr__(self) -> str:
         return "<voicekit.dave.libdave.Backend>"
@@ -57,7 +56,7 @@ class Backend:
         """Forget the group and every frame key."""
         self._session = dave.Session(None)
         self._roster = {}
-        self._openers.clear()
+        self.opening_keys.clear()
 
     def start(self, version: int, group_id: int, user_id: int) -> None:
         """Begin anew; frame keys of the old group stay usable until they are dropped."""
@@ -138,7 +137,7 @@ class Backend:
         encryptor = dave.Encryptor()
         encryptor.assign_ssrc_to_codec(SSRC, dave.Codec.opus)
         encryptor.set_key_ratchet(key)
-        return partial(encryptor.encrypt, dave.MediaType.audio, SSRC)
+        return FrameCall(dave.Encryptor.encrypt, encryptor, dave.MediaType.audio, SSRC)
 
     def add_receive_keys(self, layer: int) -> None:
         """Give every other member a Decryptor for the present epoch."""
@@ -150,12 +149,12 @@ class Backend:
                 continue
             decryptor = dave.Decryptor()
             decryptor.transition_to_key_ratchet(ratchet, NEVER)
-            opener = partial(decryptor.decrypt, dave.MediaType.audio)
-            self._openers.add(user_id, layer, opener)
+            opener = FrameCall(dave.Decryptor.decrypt, decryptor, dave.MediaType.audio)
+            self.opening_keys.add(user_id, layer, opener)
 
     def drop_receive_keys(self, before: int) -> None:
         """Drop the Decryptors of older layers."""
-        self._openers.drop(before)
+        self.opening_keys.drop(before)
 
     def fingerprint(self, user_id: int) -> str | None:
         """Return the verification code with a member."""
