@@ -1,4 +1,4 @@
-"""Build the extensions with AddressSanitizer and UBSan, and run Python on them."""
+"""Build the extensions with sanitizers, and run Python on them."""
 
 import os
 import shutil
@@ -27,8 +27,15 @@ def _library(name: str) -> Path | None:
     return path if path.is_absolute() and path.exists() else None
 
 
-def build(directory: Path) -> Path:
+def libtsan() -> Path | None:
+    """Return gcc's ThreadSanitizer runtime; None: this machine has none."""
+    return _library("libtsan.so")
+
+
+def build(directory: Path, sanitizers: str = "1") -> Path:
     """Build into ``directory``; return the one to put on ``PYTHONPATH``.
+
+    ``sanitizers`` is ``VOICEKIT_SANITIZE`` of setup.py.
 
     Nothing in the checkout is touched: the sources are copied first, without what was
     built from them.
@@ -41,7 +48,7 @@ def build(directory: Path) -> Path:
     shutil.copytree(source / "voicekit", library / "voicekit")
     command = [sys.executable, "setup.py", "-q", "build_ext"]
     command += ["--build-lib", str(library), "--build-temp", str(directory / "temp")]
-    environment = os.environ | {"VOICEKIT_SANITIZE": "1", "CC": GCC}
+    environment = os.environ | {"VOICEKIT_SANITIZE": sanitizers, "CC": GCC}
     built = subprocess.run(
         command, cwd=source, env=environment, capture_output=True, text=True, check=False
     )

@@ -148,7 +148,8 @@ cdef class Schedule(Borrower):
 
     cdef void fetch_more(self) noexcept nogil:
         vk_fetch(self._slots[self._head & self._mask].data, FETCHED_FRAME)
-        vk_fetch(<void*> self._session._cipher, FETCHED_CIPHER)
+        if not self._frozen:  # else the session is changing
+            vk_fetch(<void*> self._session._cipher, FETCHED_CIPHER)
 
     cdef int64_t prepare(self, int64_t now, uint8_t* out, Py_ssize_t* size) noexcept nogil:
         cdef Slot* slot
