@@ -23,6 +23,7 @@ cdef enum:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Histogram:
     """Times between when a packet was due and when its send call had returned."""
 

@@ -1,11 +1,14 @@
 from collections.abc import Callable
 
+from typing_extensions import disjoint_base
+
 from ._stream import Stream
 from ._wheel import Wheel
 from .stats import PacerStats
 
 __all__ = ["Loop", "PythonLoop"]
 
+@disjoint_base
 class Loop(Wheel):
     @property
     def streams(self) -> set[Stream]: ...
@@ -21,6 +24,7 @@ class Loop(Wheel):
     def set_clock(self, now: int) -> None: ...
     def take_turn(self, now: int) -> int | None: ...
 
+@disjoint_base
 class PythonLoop(Loop):
     alarm: Callable[[], object] | None
     def follow(self, clock: Callable[[], int]) -> None: ...

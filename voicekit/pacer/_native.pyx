@@ -7,6 +7,7 @@ clock and precision, so that a stream that begins meanwhile can end the wait.
 
 import os
 
+cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 
@@ -39,6 +40,7 @@ cdef void* _thread_main(void* loop) noexcept nogil:
     return NULL
 
 
+@cython.auto_pickle(False)
 cdef class NativeLoop(Loop):
     """The loop in a C thread. ``cpu``: the processor to pin it to (Linux); None: any."""
 

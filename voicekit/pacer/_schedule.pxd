@@ -74,7 +74,8 @@ cdef class Schedule(Borrower):
     # The schedule, in nanoseconds.
     cdef int64_t _due           # of the next packet
     cdef int64_t _wake          # not before; later than _due only when catching up
-    cdef int64_t _deadline      # of the packet in hand
+    cdef int64_t _moved         # by how much it was moved since the last packet
+    cdef int64_t _deadline      # of the packet in hand, as if it had not been moved
     # What it is told to do.
     cdef bint _active           # in the wheel, or about to be
     cdef bint _paused
@@ -112,6 +113,7 @@ cdef class Schedule(Borrower):
     cdef void done(self, int64_t now, int error) noexcept nogil
 
     cdef void _mind_lateness(self, int64_t now) noexcept nogil
+    cdef void _move(self, int64_t late) noexcept nogil
     cdef int64_t _prepare_silence(self, int64_t now, uint8_t* out,
                                   Py_ssize_t* size) noexcept nogil
     cdef bint _seal(self, Slot* slot, uint8_t* out, Py_ssize_t* size) noexcept nogil

@@ -32,7 +32,7 @@ from .._rtp cimport FIXED_HEADER
 from .._sender cimport Borrower
 from ._lateness cimport Histogram
 from ._threads cimport VK_THREADS, vk_fetch, vk_nap
-from ._wheel cimport NEVER, TICK
+from ._wheel cimport NEVER, PERIOD, TICK
 
 __all__ = ["Schedule"]
 
@@ -53,11 +53,6 @@ cdef enum:
 
 cdef inline int64_t nanoseconds(int samples) noexcept nogil:
     return <int64_t> (samples // SAMPLES_PER_STEP) * NS_PER_STEP
-
-
-cdef inline int64_t next_tick(int64_t now) noexcept nogil:
-    """Where a schedule begins: on a tick of the wheel, or all that follows is late by the rest."""
-    return (now + TICK - 1) // TICK * TICK
 
 
 cdef class Schedule(Borrower):
@@ -159,11 +154,12 @@ cdef class Schedule(Borrower):
             return NEVER
         if now < self._wake:
             return self._wake
-        self._deadline = self._due
         if self._head != self._tail and not self._paused:
             self._mind_lateness(now)
         if self._head == self._tail or self._paused:
             return self._prepare_silence(now, out, size)
+        if now < self._due:
+            return self._due
         slot = &self._slots[self._head & self._mask]
         if slot.epoch != vk_atomic_load(&self._epoch.value):
             return now + TICK
@@ -194,13 +190,22 @@ cdef class Schedule(Borrower):
                 self._due += nanoseconds(slot.duration)
                 self._leave_slot(slot)
                 vk_atomic_count(&self._skipped, 1)
-            self._deadline = self._due
         elif self._policy == POLICY_REBASE:
-            self._due = next_tick(now)
+            self._move(late)
             vk_atomic_count(&self._rebases, 1)
         elif late > MOST_TO_CATCH_UP:
-            self._due = next_tick(now - MOST_TO_CATCH_UP)
+            self._move(late - MOST_TO_CATCH_UP)
             vk_atomic_count(&self._rebases, 1)
+
+    cdef void _move(self, int64_t late) noexcept nogil:
+        """Move the schedule by as much, in whole periods.
+
+        So after a stall the streams of a pacer are as spread over the period as before it,
+        and not all due at once from then on.
+        """
+        late = (late + PERIOD - 1) // PERIOD * PERIOD
+        self._due += late
+        self._moved += late
 
     cdef int64_t _prepare_silence(self, int64_t now, uint8_t* out,
                                   Py_ssize_t* size) noexcept nogil:
@@ -210,12 +215,14 @@ cdef class Schedule(Borrower):
         slot = &self._silence[self._silence_next]
         if slot.epoch != vk_atomic_load(&self._epoch.value):
             return now + TICK
+        if now - self._due >= nanoseconds(slot.duration):
+            self._move(now - self._due)
+            if now < self._due:
+                return self._due
         if self._silence_owed == SILENCE_FRAMES and not self._paused and not self._ending:
             self._starved = True
             vk_atomic_count(&self._underruns, 1)
             self._happen(UNDERRUN, 0)
-        if now - self._due >= nanoseconds(slot.duration):
-            self._due = next_tick(now)
         if slot.frame != NULL:
             if not self._seal(slot, out, size):
                 return NEVER
@@ -241,6 +248,8 @@ cdef class Schedule(Borrower):
             self._happen(KEY_EXHAUSTED, 0)
             return False
         size[0] = FIXED_HEADER + slot.size + OVERHEAD
+        self._deadline = self._due - self._moved
+        self._moved = 0
         if vk_atomic_load(&self._first_deadline) == 0:
             vk_atomic_store(&self._first_deadline, self._deadline)
         return True

@@ -12,7 +12,8 @@ class LatePolicy(enum.Enum):
     half a frame: there is no burst.
     """
 
-    #: Move the schedule: all that follows comes later by as much. Nothing is lost.
+    #: Move the schedule: all that follows comes as much later, in whole periods of 20 ms.
+    #: Nothing is lost.
     REBASE = 0
     #: Keep the schedule: leave out the frames whose time has passed. For live sources.
     SKIP = 1
