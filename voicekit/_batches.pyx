@@ -13,6 +13,7 @@ from ._crypto cimport OVERHEAD, NonceCounter, SealJob, TransportCipher, pinned
 from ._datagrams cimport Datagram, DatagramBatch
 from ._outbox cimport Outbox
 from ._rtp cimport (
+    DROP_BAD_FRAME,
     DROP_NONCE_EXHAUSTED,
     DROP_NONE,
     FIXED_HEADER,
@@ -21,7 +22,7 @@ from ._rtp cimport (
     open_packet_c,
     store_header,
 )
-from ._sender cimport Sender
+from ._sender cimport Sender, sendable_duration
 
 __all__ = ["OpenBatch", "SealBatch"]
 
@@ -38,6 +39,9 @@ cdef class SealBatch:
         """Take Opus packets and encrypt them end to end."""
         cdef Py_ssize_t count = 0
         cdef int reason = DROP_NONE
+        cdef int duration = 0
+        cdef bint plain = sender.sends_clear()
+        cdef bint clear
         cdef bytes frame
         self._given = tuple(opus)
         self._held = []
@@ -47,13 +51,22 @@ cdef class SealBatch:
             raise MemoryError
         self._frames = <Frame*> &self._jobs[len(self._given)]
         for packet in self._given:
-            frame = sender.admit(packet, &self._frames[count].duration, &reason)
-            if frame is None:
+            if plain and type(packet) is bytes:
+                # What `Sender.admit` comes to, without the call.
+                frame = <bytes> packet
+                clear = True
+                duration = sendable_duration(frame)
+                reason = DROP_BAD_FRAME
+            else:
+                frame = sender.admit(packet, &duration, &reason)
+                clear = sender.is_clear
+            if frame is None or duration == 0:
                 outbox.drop(reason, len(packet), sender.ssrc)
                 continue
             if frame is not packet:
                 self._held.append(frame)
-            self._frames[count].is_clear = sender.is_clear
+            self._frames[count].duration = duration
+            self._frames[count].is_clear = clear
             self._jobs[count].plain = <const uint8_t*> PyBytes_AS_STRING(frame)
             self._jobs[count].size = PyBytes_GET_SIZE(frame)
             count += 1

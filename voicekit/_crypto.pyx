@@ -400,18 +400,29 @@ cdef class TransportCipher:
         return seconds >= LONG and not self.needs_gil
 
     cdef int seal_jobs(self, SealJob* jobs, Py_ssize_t count, uint64_t first) noexcept nogil:
+        cdef uint8_t[NONCE_SIZE_MAX] nonce
+        cdef uint32_t value
         cdef SealJob* job
+        cdef uint8_t* body
         cdef int answer = CRYPTO_OK
         if self._secret == NULL:
             return CRYPTO_CLOSED
+        _set_nonce(nonce, 0)
         for index in range(count):
             job = &jobs[index]
-            answer = self.seal_with(
-                <uint32_t> (first + <uint64_t> index), job.out + job.header_size, job.out,
-                job.header_size, job.plain, job.size)
+            body = job.out + job.header_size
+            value = <uint32_t> (first + <uint64_t> index)
+            if self.needs_gil:
+                answer = self.seal_with(
+                    value, body, job.out, job.header_size, job.plain, job.size)
+            else:
+                store_be32(nonce, value)
+                store_be32(body + job.size + TAG_SIZE, value)
+                answer = self._seal(body, NULL, job.plain, job.size, job.out, job.header_size,
+                                    NULL, nonce, self._secret)
             if answer != CRYPTO_OK:
-                break
-        return answer
+                return CRYPTO_FAILED
+        return CRYPTO_OK
 
     cdef int seal_c(self, uint8_t* out, const uint8_t* aad, Py_ssize_t aad_len,
                     const uint8_t* plain, Py_ssize_t plain_len) noexcept nogil:

@@ -1,6 +1,7 @@
 # End-to-end encryption of one frame: what other Cython modules may call.
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
 
@@ -12,6 +13,9 @@ cdef enum:
 cdef class FrameCall:
     cdef object _function
     cdef tuple _leading
+    # Those, behind a free place; the frame's comes behind them.
+    cdef PyObject* _arguments[MAX_LEADING + 2]
+    cdef Py_ssize_t _count          # of leading arguments and the frame
     cdef bytes call(self, bytes frame)
 
 

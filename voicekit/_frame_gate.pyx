@@ -6,7 +6,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 
 from .codes import SILENCE_FRAME
 
@@ -44,20 +44,21 @@ cdef class FrameCall:
             raise ValueError(f"at most {MAX_LEADING} arguments come before the frame")
         self._function = function
         self._leading = leading
+        self._count = 1
+        for argument in self._leading:
+            self._arguments[self._count] = <PyObject*> argument
+            self._count += 1
 
     def __call__(self, bytes frame not None, /):
         return self.call(frame)
 
     cdef bytes call(self, bytes frame):
-        # One in front, which the called function may use.
+        # The called function may write to the place in front: hence a copy.
         cdef PyObject* arguments[MAX_LEADING + 2]
-        cdef Py_ssize_t count = 1
-        for argument in self._leading:
-            arguments[count] = <PyObject*> argument
-            count += 1
-        arguments[count] = <PyObject*> frame
+        memcpy(arguments, self._arguments, sizeof(arguments))
+        arguments[self._count] = <PyObject*> frame
         return PyObject_Vectorcall(
-            self._function, &arguments[1], count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+            self._function, &arguments[1], self._count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
 
 
 cdef inline bytes called(object function, bytes frame):

@@ -1,11 +1,27 @@
 # The sending half of a session: what _session calls, and who seals from another thread.
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from ._atomic cimport vk_atomic
 from ._crypto cimport TransportCipher
 from ._frame_gate cimport FrameGate
+from ._opus_toc cimport opus_duration_c
+
+
+cdef enum:
+    # RFC 6716 §3.2: at most 48 frames (R5) of 1 275 bytes (R2), lengths and padding aside.
+    # Nothing larger is Opus, and this still fits a datagram.
+    LARGEST_OPUS = 48 * 1275
+
+
+# The duration of what can be sent, else 0.
+cdef inline int sendable_duration(bytes opus) noexcept:
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(opus)
+    if size > LARGEST_OPUS:
+        return 0
+    return opus_duration_c(<const uint8_t*> PyBytes_AS_STRING(opus), size)
 
 
 @cython.final
@@ -45,6 +61,10 @@ cdef class Sender:
     cdef vk_atomic _clear
 
     cdef void restart(self, uint32_t ssrc, uint16_t sequence, uint32_t timestamp) noexcept
+
+    # Whether all frames go out as they are.
+    cdef inline bint sends_clear(self) noexcept:
+        return self.dave is None or (self.gate is not None and self.gate.sends_clear())
 
     # What to seal for an Opus packet, its duration and `is_clear`; None with a DROP_* in
     # `reason`.

@@ -6,7 +6,6 @@ from the same nonce counter. All numbers here are atomic, so that anybody may re
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport NAN, isnan
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -18,7 +17,6 @@ from ._atomic cimport (
     vk_atomic_store_double,
 )
 from ._crypto cimport CRYPTO_OK, OVERHEAD, TransportCipher
-from ._opus_toc cimport opus_duration_c
 from ._rtp cimport (
     DROP_BAD_FRAME,
     DROP_NONE,
@@ -31,9 +29,6 @@ from ._rtp cimport (
 __all__ = ["Borrower", "SendEpoch", "Sender"]
 
 cdef enum:
-    # RFC 6716 §3.2: at most 48 frames (R5) of 1 275 bytes (R2), lengths and padding aside.
-    # Nothing larger is Opus, and this still fits a datagram.
-    LARGEST_OPUS = 48 * 1275
     SAMPLES_PER_FRAME = 960
     WRAP_16 = 0xFFFF
     WRAP_32 = 0xFFFF_FFFF
@@ -131,13 +126,12 @@ cdef class Sender:
     cdef bytes admit(self, object opus, int* duration, int* reason):
         cdef bytes plain = opus if type(opus) is bytes else bytes(memoryview(opus))
         cdef bytes frame = plain
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(plain)
-        duration[0] = opus_duration_c(<const uint8_t*> PyBytes_AS_STRING(plain), size)
-        if duration[0] == 0 or size > LARGEST_OPUS:
+        duration[0] = sendable_duration(plain)
+        if duration[0] == 0:
             reason[0] = DROP_BAD_FRAME
             return None
         self.is_clear = True
-        if self.dave is not None and (self.gate is None or not self.gate.sends_clear()):
+        if not self.sends_clear():
             frame = self.dave.encrypt(plain) if self.gate is None else self.gate.encrypt_c(plain)
             if frame is None:
                 reason[0] = DROP_NOT_READY
