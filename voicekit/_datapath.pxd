@@ -14,7 +14,7 @@ cdef class Datapath:
     cdef long long _usable_link     # whose datagrams are media; 0: no socket's yet
     cdef readonly double _audio_at  # when a frame of ours was last sealed
     # What waits to be polled.
-    cdef object _pending            # a deque
+    cdef list _pending
     cdef Py_ssize_t _max_pending
 
     # One caller at a time; a second one raises `LocalProtocolError`. Each `enter` is followed

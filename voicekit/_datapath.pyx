@@ -11,7 +11,6 @@ Everything else is the connection's. It says after each of its mutations which o
 ways are open now (`_open_ways`), so that a packet asks one flag and not every part.
 """
 
-from collections import deque
 
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
@@ -42,7 +41,9 @@ cdef class Datapath:
     """
 
     def __cinit__(self):
-        self._pending = deque()
+        # A list, as all queues of a connection: nearly always empty, where a deque takes 760
+        # bytes. Taking from the front of a few thousand costs less than a microsecond.
+        self._pending = []
         self._audio_at = -INFINITY
 
     def __init__(self, RtpSession session not None, Py_ssize_t max_pending):
@@ -228,7 +229,7 @@ cdef class Datapath:
 
     def poll(self):
         """Return the next output or event; None when there is nothing more for now."""
-        return self._pending.popleft() if self._pending else None
+        return self._pending.pop(0) if self._pending else None
 
     def _queue(self, item):
         self._put(item)

@@ -17,7 +17,8 @@ cdef class Gateway:
     cdef object _state
     cdef object _heartbeat
     cdef object _retries
-    cdef object _queue  # outputs and events to be polled
+    cdef list _queue  # outputs and events to be polled
+    cdef Py_ssize_t _polled  # how many of them were
     cdef double _timers[TIMERS]  # absolute; infinity: not armed
     cdef double _max_lateness
 
@@ -28,7 +29,7 @@ cdef class Gateway:
 
     # The session.
     cdef object _session
-    cdef object _kept  # messages to send once it is resumed
+    cdef list _kept  # messages to send once it is resumed
     cdef object _waiting_code  # close code that led to AWAITING_UPDATE or AWAITING_SESSION
 
     # Counters.

@@ -10,7 +10,6 @@ updates.
 cimport cython
 from libc.math cimport INFINITY
 
-from collections import deque
 from random import Random
 
 from .close_codes import ClosePolicy, close_code, close_error
@@ -116,8 +115,8 @@ cdef class Gateway:
         self._state = IDLE
         self._heartbeat = Heartbeat(self._config, random)
         self._retries = Retries(self._config, random)
-        self._queue = deque()
-        self._kept = deque(maxlen=MAX_KEPT)
+        self._queue = []
+        self._kept = []
         self._forget_session()
         for timer in range(TIMERS):
             self._timers[timer] = INFINITY
@@ -176,7 +175,16 @@ cdef class Gateway:
 
     def poll(self):
         """Return the next output or event; None when there is nothing more for now."""
-        return self._queue.popleft() if self._queue else None
+        cdef object item
+        if self._polled == len(self._queue):
+            return None
+        # One message may bring tens of thousands: what was polled is dropped at the end.
+        item, self._queue[self._polled] = self._queue[self._polled], None
+        self._polled += 1
+        if self._polled == len(self._queue):
+            self._queue.clear()
+            self._polled = 0
+        return item
 
     # -- the application ------------------------------------------------------------
 
@@ -477,6 +485,7 @@ cdef class Gateway:
         """Send on the link, or keep what has to wait for the next one."""
         if self._state not in SENDING_STATES:
             self._kept.append(payload)
+            del self._kept[:-MAX_KEPT]
         elif isinstance(payload, bytes):
             self._queue.append(SendBinary(self._link, payload))
         else:
@@ -582,7 +591,7 @@ cdef class Gateway:
             self.resumes += 1
             self._queue.append(SessionResumed())
             while self._kept:
-                self._transmit(self._kept.popleft())
+                self._transmit(self._kept.pop(0))
             return 0
         if cause is GatewayInput.IDENTIFIED:
             event = self._session.take_ready(message.data)

@@ -12,9 +12,9 @@ cdef enum:
 
 @cython.final
 cdef class Outbox:
-    # Deques of (order, item): what gives way when there are too many, and what does not.
-    cdef object _expendable
-    cdef object _lasting
+    # Lists of (order, item): what gives way when there are too many, and what does not.
+    cdef list _expendable
+    cdef list _lasting
     cdef uint64_t _order
     cdef readonly Py_ssize_t size       # of what waits
     cdef Py_ssize_t _limit

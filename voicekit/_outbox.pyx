@@ -1,7 +1,5 @@
 """What a session has to say: events and released frames, and the count of drops."""
 
-from collections import deque
-
 cimport cython
 
 from ._rtp cimport DROP_QUEUE_OVERFLOW
@@ -25,30 +23,30 @@ cdef class Outbox:
     """
 
     def __cinit__(self, Py_ssize_t limit, bint report):
-        self._expendable = deque()
-        self._lasting = deque()
+        self._expendable = []
+        self._lasting = []
         self._limit = limit
         self._report = report
 
     cdef int put(self, object item) except -1:
-        queue = self._expendable if isinstance(item, _EXPENDABLE) else self._lasting
+        cdef list queue = self._expendable if isinstance(item, _EXPENDABLE) else self._lasting
         queue.append((self._order, item))
         self._order += 1
         self.size += 1
         if self.size > self._limit:
             self.size -= 1
-            (self._expendable or self._lasting).popleft()
+            (self._expendable or self._lasting).pop(0)
             self._drops[<int> DROP_QUEUE_OVERFLOW] += 1
         return 0
 
     cdef object take(self):
         if self.size == 0:
             return None
-        queue = self._lasting
+        cdef list queue = self._lasting
         if self._expendable and (not queue or self._expendable[0][0] < queue[0][0]):
             queue = self._expendable
         self.size -= 1
-        return queue.popleft()[1]
+        return queue.pop(0)[1]
 
     cdef int drop(self, int reason, Py_ssize_t size, int64_t ssrc) except -1:
         self._drops[reason] += 1

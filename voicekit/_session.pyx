@@ -52,6 +52,9 @@ from .rtcp import ReceiverReport, SdesChunk, SenderReport, SourceDescription
 
 __all__ = ["RtpSession"]
 
+# Has no state but, being a `random.Random`, 2.5 KB of it: one for all sessions.
+_RANDOM = SystemRandom()
+
 cdef enum:
     # Larger than any MTU's datagram: what is bigger takes scratch from the heap.
     STACK_SCRATCH = 2048
@@ -83,7 +86,7 @@ cdef class RtpSession:
         self._outbox = Outbox(config.max_pending, config.report_drops)
         self._sender = Sender(dave, config.media_clock_slack)
         self._receiver = Receiver(self._outbox, dave, config)
-        self._random = SystemRandom() if random is None else random
+        self._random = _RANDOM if random is None else random
         self._mark_spurts = config.marker
         self._wall_offset = INFINITY
         self._start(ssrc, sequence, timestamp)

@@ -43,6 +43,9 @@ from .udp_path import PathFailed, PathOutput, UdpPath
 
 __all__ = ["VoiceConnection"]
 
+#: Has no state but, being a `random.Random`, 2.5 KB of it: one for all connections.
+_RANDOM = random_module.SystemRandom()
+
 
 class VoiceConnection(Datapath):
     """One call, from a `VoiceServerInfo` to audio both ways.
@@ -62,7 +65,7 @@ class VoiceConnection(Datapath):
     ) -> None:
         self._info = info
         self._config = config if config is not None else Config()
-        self._random = random if random is not None else random_module.SystemRandom()
+        self._random = random if random is not None else _RANDOM
         self._dave = dave if dave is not None else _make_dave(self._config, dave_identity)
         self._dave_generation = self._dave.generation
         self._send_epoch = self._dave.send_epoch.current

@@ -4,7 +4,6 @@ The first beat goes out one interval after Hello. When the next one is due and t
 `Config.max_missed_acks` are unanswered, the socket is a zombie: open, but dead.
 """
 
-from collections import deque
 from random import Random
 
 from .config import Config
@@ -28,7 +27,7 @@ class Heartbeat:
     def __init__(self, config: Config, random: Random) -> None:
         self._config = config
         self._random = random
-        self._round_trips: deque[float] = deque(maxlen=HISTORY)
+        self._round_trips: list[float] = []
         self._nonce: int | None = None
         self._sent_at = 0.0
         self._excused = False
@@ -80,6 +79,7 @@ class Heartbeat:
         self._excused = False
         self.missed = 0
         self._round_trips.append(max(0.0, now - self._sent_at))
+        del self._round_trips[:-HISTORY]
         return True
 
     def is_dead(self, late: float) -> bool:

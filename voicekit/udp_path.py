@@ -6,8 +6,6 @@
 A socket that breaks later is opened anew, and our address found anew.
 """
 
-from collections import deque
-
 import msgspec
 
 from ._rtp import build_keepalive
@@ -42,7 +40,7 @@ class UdpPath:
         self._discovery: IpDiscovery | None = None
         self._keepalive_at: float | None = None
         self._keepalives = 0
-        self._outputs: deque[PathOutput] = deque()
+        self._outputs: list[PathOutput] = []
 
     @property
     def link(self) -> int:
@@ -61,7 +59,7 @@ class UdpPath:
 
     def poll(self) -> PathOutput | None:
         """Return the next output."""
-        return self._outputs.popleft() if self._outputs else None
+        return self._outputs.pop(0) if self._outputs else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due."""

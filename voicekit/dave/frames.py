@@ -15,7 +15,6 @@ What comes in: frames with the marker are decrypted or refused, never taken for 
 ones pass in a version 0 call, in the ten seconds after an upgrade, and if they are silence.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -82,7 +81,7 @@ class FramePath(FrameGate):
         self._marked_until: float | None = None  # after a downgrade
         self._clear_until: float | None = _ALWAYS  # clear frames are taken; None: no more
         self._layer = 0
-        self._expiries: deque[tuple[float, int]] = deque()  # when, layers before
+        self._expiries: list[tuple[float, int]] = []  # when, layers before
         self.generation = 0  #: grows with each change of receive keys
 
     def _silence(self) -> bytes:
@@ -203,7 +202,7 @@ class FramePath(FrameGate):
     def handle_timeout(self, now: float) -> None:
         """Drop old keys, end receive passthrough."""
         while self._expiries and self._expiries[0][0] <= now:
-            _, before = self._expiries.popleft()
+            _, before = self._expiries.pop(0)
             self._backend.drop_receive_keys(before)
         if self._marked_until is not None and self._marked_until <= now:
             self._marked = False

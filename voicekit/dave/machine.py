@@ -16,7 +16,6 @@
 is counted, reported and, where it was to bring an epoch, recovered from.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -62,8 +61,8 @@ class DaveMachine:
 
     def __init__(self, backend: DaveBackend, *, require_e2ee: bool = False) -> None:
         self._backend = backend
-        self._messages: deque[tuple[int, object]] = deque()
-        self._events: deque[DaveEvent] = deque()
+        self._messages: list[tuple[int, object]] = []
+        self._events: list[DaveEvent] = []
         self.counters = DaveCounters()
         self._frames = FramePath(
             backend, self.counters, self._events.append, require_e2ee=require_e2ee
@@ -93,7 +92,7 @@ class DaveMachine:
         #: When to ask to be added again, under which transition id, and why.
         self._stuck: tuple[float, int, str] | None = None
         self._offer_again_at: float | None = None  # after a resume
-        self._recoveries: deque[float] = deque()
+        self._recoveries: list[float] = []
         self._failed = False
 
     def __repr__(self) -> str:
@@ -158,11 +157,11 @@ class DaveMachine:
 
     def poll(self) -> tuple[int, object] | None:
         """Return the next message to send: op, and bytes or ``d``."""
-        return self._messages.popleft() if self._messages else None
+        return self._messages.pop(0) if self._messages else None
 
     def poll_event(self) -> DaveEvent | None:
         """Return the next event."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due."""
@@ -456,7 +455,7 @@ class DaveMachine:
         self._forget_welcome()
         recent = self._recoveries
         while recent and now - recent[0] > RECOVERY_WINDOW:
-            recent.popleft()
+            recent.pop(0)
         if self._failed or len(recent) >= MAX_RECOVERIES:
             if not self._failed:
                 self._failed = True

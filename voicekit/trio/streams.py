@@ -1,6 +1,5 @@
 """What a call reports, as bounded iterators that never hold the call up."""
 
-from collections import deque
 from collections.abc import Callable
 from copy import copy
 from typing import Any, TypeVar
@@ -36,7 +35,7 @@ class _Stream(trio.abc.ReceiveChannel[T]):
         self.dropped = 0
         self.resize(size)
         self._forget = forget
-        self._items: deque[T] = deque()
+        self._items: list[T] = []
         self._waiting = trio.lowlevel.ParkingLot()
         self._ended = False
         self._closed = False
@@ -66,7 +65,7 @@ class _Stream(trio.abc.ReceiveChannel[T]):
             if self._closed:
                 raise trio.ClosedResourceError("this iterator was closed")
             if self._items:
-                item = self._items.popleft()
+                item = self._items.pop(0)
                 break
             if self._ended:
                 self._raise_end()
@@ -80,8 +79,7 @@ class _Stream(trio.abc.ReceiveChannel[T]):
         One task can look after thousands of calls with it, now and then; the end of the call
         shows in `Voice.closed`.
         """
-        items = list(self._items)
-        self._items.clear()
+        items, self._items = self._items, []
         return items
 
     async def aclose(self) -> None:
@@ -100,7 +98,7 @@ class _Stream(trio.abc.ReceiveChannel[T]):
         raise trio.EndOfChannel
 
     def _make_room(self) -> None:
-        self._items.popleft()
+        self._items.pop(0)
 
 
 class FrameStream(_Stream[AudioFrame]):

@@ -1,7 +1,6 @@
 """One WebSocket, of a client or of the server: a bounded queue out, a callback in."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -53,7 +52,7 @@ class WebSocketLink:
         self.given_up = False
         self._max_backlog = max_backlog
         self._send_timeout = send_timeout
-        self._outgoing: deque[str | bytes | _Close] = deque()
+        self._outgoing: list[str | bytes | _Close] = []
         self._writer = trio.lowlevel.ParkingLot()
         self._flushed = trio.lowlevel.ParkingLot()
 
@@ -117,7 +116,7 @@ class WebSocketLink:
                     await websocket.send(message)
                 if patience.cancelled_caught:
                     self.lose()
-                self._outgoing.popleft()
+                self._outgoing.pop(0)
                 if not self._outgoing:
                     self._flushed.unpark_all()
         except ConnectionClosed:
