@@ -66,7 +66,7 @@ def run_groups(names: tuple[str, ...] | list[str], options: Options) -> Run:
     from .machine import commit, machine, versions
     from .table import render
 
-    began = datetime.now(UTC)
+    began, at = datetime.now(UTC), commit(CHECKOUT)
     rows: list[Row] = []
     seconds: dict[str, float] = {}
     skipped: dict[str, str] = {}
@@ -93,7 +93,7 @@ def run_groups(names: tuple[str, ...] | list[str], options: Options) -> Run:
     return Run(
         machine=machine(),
         versions=versions() | options.peers.versions(),
-        commit=commit(CHECKOUT),
+        commit=at,
         date=f"{began:%Y-%m-%d}",
         quick=options.quick,
         groups=seconds,

@@ -10,6 +10,7 @@ from . import libraries
 
 __all__ = ["commit", "machine", "versions"]
 
+#: PyNaCl brings libsodium along, and does not say which.
 _PACKAGES = (
     "voicekit",
     "PyNaCl",
@@ -44,11 +45,10 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    for name, read in (("libopus", _libopus), ("libsodium", _libsodium)):
-        try:
-            found[name] = read()
-        except Exception:  # a library that is not there is not an error here
-            continue
+    try:
+        found["libopus"] = _libopus()
+    except Exception:  # a library that is not there is not an error here
+        pass
     if openssl := libraries.openssl_version():
         found["OpenSSL"] = openssl
     return found
@@ -83,9 +83,3 @@ def _libopus() -> str:
     from voicekit.opus_library import load_library
 
     return str(load_library().version).removeprefix("libopus ")
-
-
-def _libsodium() -> str:
-    from nacl._sodium import ffi, lib
-
-    return bytes(ffi.string(lib.sodium_version_string())).decode()

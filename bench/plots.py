@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from .figures import figure
 from .results import Row, Run
 
-__all__ = ["PLOTS", "draw"]
+__all__ = ["PLOTS", "draw", "has_plot"]
 
 _LIMIT, _OURS, _PEER = "#202124", "#6ea8fe", "#e3a06e"
 
@@ -52,13 +52,14 @@ def bars(axes: Axes, rows: list[Row]) -> None:
 
 def percentiles(axes: Axes, rows: list[Row]) -> None:
     """Draw the percentiles of each row's ``points``, on a logarithmic scale."""
+    rows = [row for row in rows if row.points]
     for row in rows:
-        if row.points:
-            label = f"{row.name}, {row.peer}" if row.peer else row.name
-            axes.plot(list(row.points), list(row.points.values()), marker="o", label=label)
+        name = row.name.removesuffix(", p99")
+        label = f"{name}, {row.peer}" if row.peer else name
+        axes.plot(list(row.points), list(row.points.values()), marker="o", label=label)
     axes.set_ylabel(rows[0].unit)
     axes.set_yscale("log")
-    axes.legend(frameon=False)
+    axes.figure.legend(loc="outside lower center", frameon=False)
 
 
 def delay_and_loss(axes: Axes, rows: list[Row]) -> None:
@@ -101,16 +102,21 @@ PLOTS: dict[str, Callable[[Axes, list[Row]], None]] = {
 }
 
 
+def has_plot(group: str, rows: list[Row]) -> bool:
+    """Whether there is something to draw of a group's rows."""
+    if group not in PLOTS:
+        return False
+    return bool(rows) if PLOTS[group] is bars else any(row.points for row in rows)
+
+
 def draw(run: Run, directory: Path) -> Iterator[Path]:
     """Draw what a run has rows for; yield the files."""
     for group, paint in PLOTS.items():
         rows = [row for row in run.rows if row.group == group]
-        if paint is percentiles:
-            rows = [row for row in rows if row.points]
-        if not rows:
+        if not has_plot(group, rows):
             continue
         with mpl.rc_context(_STYLE):
-            height = 1.2 + 0.3 * len(rows) if paint is bars else 4.0
+            height = 1.2 + 0.3 * len(rows) if paint is bars else 5.0
             canvas, axes = plt.subplots(figsize=(9, height), layout="constrained")
             paint(axes, rows)
             axes.set_title(f"{group}: {run.machine.get('cpu', '')}", loc="left")

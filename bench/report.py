@@ -4,9 +4,9 @@ from pathlib import Path
 
 from .budgets import LINES, judge
 from .figures import figure, signed
-from .plots import PLOTS, percentiles
+from .plots import has_plot
 from .results import Row, Run
-from .table import HEAD, cells
+from .table import HEAD, cells, percentiles
 
 __all__ = ["MARKS", "blocks", "write"]
 
@@ -64,10 +64,10 @@ def _budget(run: Run) -> str:
 
 
 def _measured(row: Row) -> tuple[str, ...]:
-    verdict = judge(row)
+    verdict, told = judge(row), percentiles(row)
     return (
         f"{row.name}, {row.peer}" if row.peer else row.name,
-        figure(row.value, row.unit),
+        f"{figure(row.value, row.unit)} ({told})" if told else figure(row.value, row.unit),
         figure(row.limit if row.ours is None else row.ours, row.unit),
         "" if row.ratio is None else f"{row.ratio:.2f}×",
         signed(row.difference) and f"{signed(row.difference)} {row.unit}",
@@ -84,11 +84,6 @@ def _figures(run: Run) -> str:
             parts.append(f"### {group}\n\nNot in this run: {run.skipped[group]}.")
         if rows:
             table = _table([HEAD, *map(cells, rows)])
-            plot = f"\n\n![{group}](plots/{group}.svg)" if _has_plot(group, rows) else ""
+            plot = f"\n\n![{group}](plots/{group}.svg)" if has_plot(group, rows) else ""
             parts.append(f"### {group}\n\n{table}{plot}")
     return "\n\n".join(parts)
-
-
-def _has_plot(group: str, rows: list[Row]) -> bool:
-    paint = PLOTS.get(group)
-    return paint is not None and (paint is not percentiles or any(row.points for row in rows))

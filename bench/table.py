@@ -6,7 +6,7 @@ from .budgets import judge
 from .figures import figure, signed
 from .results import Row
 
-__all__ = ["HEAD", "cells", "columns", "render"]
+__all__ = ["HEAD", "cells", "columns", "percentiles", "render"]
 
 HEAD = ("what", "minimum", "median", "spread", "limit", "× limit", "above", "budget", "")
 
@@ -18,7 +18,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """
     base = row.limit if row.ours is None else row.ours
     verdict = judge(row)
-    notes = [row.limit_name if row.ours is None else "limit: ours", _percentiles(row), row.note]
+    notes = [row.limit_name if row.ours is None else "limit: ours", percentiles(row), row.note]
     return (
         f"{row.name}, {row.peer}" if row.peer else row.name,
         figure(row.value, row.unit),
@@ -32,7 +32,8 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _percentiles(row: Row) -> str:
+def percentiles(row: Row) -> str:
+    """Return the percentiles of lateness beside the one that is the row's value."""
     if "p99" not in row.points:
         return ""
     return ", ".join(f"{name} {figure(value)}" for name, value in row.points.items())
