@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import trio
@@ -53,7 +54,10 @@ class WebSocketLink:
         self._max_backlog = max_backlog
         self._send_timeout = send_timeout
         self._outgoing: list[str | bytes | _Close] = []
-        self._writer = trio.lowlevel.ParkingLot()
+        # Starts a task that writes what is queued: most of the time there is nothing, and no
+        # task. None before there is a WebSocket, and when it takes no more.
+        self._start_writer: Callable[[], object] | None = None
+        self._is_writing = False
         self._flushed = trio.lowlevel.ParkingLot()
 
     def send(self, message: str | bytes) -> None:
@@ -64,7 +68,7 @@ class WebSocketLink:
             self.lose()
             return
         self._outgoing.append(message)
-        self._writer.unpark()
+        self._wake_writer()
 
     async def flush(self) -> None:
         """Wait until what is queued now was sent, or never will be."""
@@ -77,7 +81,7 @@ class WebSocketLink:
             return
         self.given_up = True
         self._outgoing.append(_Close(code, reason))
-        self._writer.unpark()
+        self._wake_writer()
         self.scope.deadline = min(self.scope.deadline, trio.current_time() + CLOSE_TIMEOUT)
 
     def drop(self) -> None:
@@ -92,7 +96,8 @@ class WebSocketLink:
     async def carry(self, websocket: WebSocket, receive: Callable[[str | bytes], None]) -> Ending:
         """Carry messages both ways until it ends, and return how. Run it inside ``scope``."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, websocket)
+            self._start_writer = partial(nursery.start_soon, self._write, websocket)
+            self._wake_writer()
             try:
                 while True:
                     message = await websocket.recv()
@@ -100,27 +105,40 @@ class WebSocketLink:
                         receive(message)
             except ConnectionClosed as error:
                 received = error.rcvd
+            finally:
+                self._start_writer = None
             nursery.cancel_scope.cancel()
+        self._forget_outgoing()
         return Ending(None, "") if received is None else Ending(received.code, received.reason)
+
+    def _wake_writer(self) -> None:
+        if self._outgoing and not self._is_writing and self._start_writer is not None:
+            self._is_writing = True
+            self._start_writer()
+
+    def _forget_outgoing(self) -> None:
+        self._outgoing.clear()
+        self._flushed.unpark_all()
 
     async def _write(self, websocket: WebSocket) -> None:
         try:
-            while True:
-                while not self._outgoing:
-                    await self._writer.park()
+            while self._outgoing:
                 message = self._outgoing[0]
                 if isinstance(message, _Close):
                     await websocket.aclose(*message)
-                    return
+                    break
                 with trio.move_on_after(self._send_timeout) as patience:
                     await websocket.send(message)
                 if patience.cancelled_caught:
                     self.lose()
-                self._outgoing.pop(0)
-                if not self._outgoing:
-                    self._flushed.unpark_all()
+                del self._outgoing[:1]
+            else:
+                self._is_writing = False
+                self._flushed.unpark_all()
+                return
         except ConnectionClosed:
             pass  # the reader hears of it too
         finally:
-            self._outgoing.clear()
-            self._flushed.unpark_all()
+            if self._is_writing:
+                self._start_writer = None
+                self._forget_outgoing()
