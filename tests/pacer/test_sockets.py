@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -211,3 +212,52 @@ def test_a_session_that_is_closed_sends_no_more(pacer: Pacer) -> None:
             rig.session.receiver_report(0.0)
         assert rig.stream.position == position
         assert rig.stream.state is StreamState.FROZEN
+
+
+class SlowSocket:
+    """A socket of a loop in Python whose `send` takes until it is told to end."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.sending, self.end = threading.Event(), threading.Event()
+
+    def dup(self) -> "SlowSocket":
+        return self
+
+    def fileno(self) -> int:
+        return -1
+
+    def send(self, data: bytes, flags: int = 0) -> int:
+        self.sending.set()
+        assert self.end.wait(30)
+        self.log.append("sent")
+        return len(data)
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+
+@pytest.mark.parametrize("change", ["remove", "close the session", "rebind"])
+def test_who_changes_a_stream_waits_for_the_packet_in_hand(change: str) -> None:
+    with Pacer(native=False) as pacer:
+        session, slow = make_session(), SlowSocket()
+        stream = pacer.add(session, slow)  # type: ignore[arg-type]
+        stream.push(voice(0))
+        assert slow.sending.wait(30)
+        changes = {
+            "remove": stream.remove,
+            "close the session": session.close,
+            "rebind": lambda: stream.rebind(SlowSocket()),  # type: ignore[arg-type]
+        }
+
+        def work() -> None:
+            changes[change]()
+            slow.log.append("changed")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(0.1)  # time to go wrong in
+        slow.end.set()
+        thread.join()
+        changed = {"remove": ["sent", "closed", "changed"], "rebind": ["sent", "closed", "changed"]}
+        assert slow.log == changed.get(change, ["sent", "changed"])
