@@ -9,10 +9,12 @@ Environment variables read at build time:
 """
 
 import os
+import shutil
 import sys
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.install_lib import install_lib
 
 MODULES = [
     "_batches",
@@ -93,7 +95,18 @@ in_place = "editable_wheel" in sys.argv or "--inplace" in sys.argv or "-i" in sy
 if in_place and os.path.exists("bench/_limit.pyx"):
     names.append("bench._limit")
 
+
+class InstallLib(install_lib):
+    """Installs `voicekit` alone: an in-place build has left the other in the build directory."""
+
+    def install(self) -> list[str] | None:
+        """Copy what was built."""
+        shutil.rmtree(os.path.join(self.build_dir, "bench"), ignore_errors=True)
+        return super().install()
+
+
 setup(
+    cmdclass={"install_lib": InstallLib},
     ext_modules=cythonize(
         [extension(name) for name in names],
         compiler_directives={
@@ -101,5 +114,5 @@ setup(
             "embedsignature": True,
             "cdivision": True,
         },
-    )
+    ),
 )
