@@ -12,6 +12,7 @@ cdef class Datapath:
     # Set by the connection after each mutation, for the next packet.
     cdef bint _clear_to_send        # a session, Speaking announced, no silence to be sent
     cdef long long _usable_link     # whose datagrams are media; 0: no socket's yet
+    cdef double _due                # the earliest timeout of all parts but the session
     cdef readonly double _audio_at  # when a frame of ours was last sealed
     # What waits to be polled.
     cdef list _pending

@@ -14,7 +14,7 @@ ways are open now (`_open_ways`), so that a packet asks one flag and not every p
 
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, isfinite
 
 from ._atomic cimport vk_release, vk_take
 from ._crypto cimport OVERHEAD
@@ -45,6 +45,7 @@ cdef class Datapath:
         # bytes. Taking from the front of a few thousand costs less than a microsecond.
         self._pending = []
         self._audio_at = -INFINITY
+        self._due = INFINITY
 
     def __init__(self, RtpSession session not None, Py_ssize_t max_pending):
         self._rtp = session
@@ -62,10 +63,11 @@ cdef class Datapath:
     cdef void leave(self) noexcept:
         vk_release(&self._busy)
 
-    def _open_ways(self, bint clear_to_send, long long usable_link):
-        """Say what the next packet may take for granted."""
+    def _open_ways(self, bint clear_to_send, long long usable_link, due):
+        """Say what the next packets may take for granted: none of them changes it."""
         self._clear_to_send = clear_to_send
         self._usable_link = usable_link
+        self._due = INFINITY if due is None else due
 
     # -- out -------------------------------------------------------------------------
 
@@ -225,11 +227,16 @@ cdef class Datapath:
             self._put(self._rtp._outbox.take())
         return 0
 
-    # -- the queue ---------------------------------------------------------------------
+    # -- the loop ----------------------------------------------------------------------
 
     def poll(self):
         """Return the next output or event; None when there is nothing more for now."""
         return self._pending.pop(0) if self._pending else None
+
+    def next_timeout(self):
+        """Return when `handle_timeout` is due, on the caller's clock; None: never."""
+        cdef double due = min(self._due, self._rtp._receiver.next_check)
+        return due if isfinite(due) else None
 
     def _queue(self, item):
         self._put(item)
@@ -270,7 +277,7 @@ cdef class Mutation:
     def __exit__(self, kind, error, traceback):
         try:
             if error is not None:
-                self._path._clear_to_send = False  # ask the parts themselves
+                self._path._survey()
             elif self._now is not None:
                 self._path._settle(self._now)
         finally:

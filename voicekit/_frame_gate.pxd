@@ -31,7 +31,7 @@ cdef class OpeningKeys:
 cdef class FrameGate:
     # Encrypts an Opus packet; None: frames go out in clear.
     cdef public object _seal
-    # Opens a frame of a user id: a function, or OpeningKeys.
+    # Opens a frame of a user id.
     cdef public object _open
     cdef public bint _require_e2ee  # silence rather than clear frames
     cdef public bint _marked        # frames with the marker are encrypted ones

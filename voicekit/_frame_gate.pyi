@@ -15,13 +15,13 @@ class FrameCall:
 @disjoint_base
 class FrameGate:
     _seal: Callable[[bytes], bytes | None] | None
-    _open: Callable[[int, bytes], bytes | None] | OpeningKeys
+    _open: Callable[[int, bytes], bytes | None]
     _require_e2ee: bool
     _marked: bool
     _takes_clear: bool
     def __init__(
         self,
-        open: Callable[[int, bytes], bytes | None] | OpeningKeys,
+        open: Callable[[int, bytes], bytes | None],
         *,
         require_e2ee: bool = False,
     ) -> None: ...
@@ -36,4 +36,4 @@ class OpeningKeys:
     def add(self, user_id: int, layer: int, opener: Callable[[bytes], bytes | None]) -> None: ...
     def drop(self, before: int) -> None: ...
     def clear(self) -> None: ...
-    def open(self, user_id: int, frame: bytes, /) -> bytes | None: ...
+    def __call__(self, user_id: int, frame: bytes, /) -> bytes | None: ...

@@ -70,7 +70,8 @@ cdef inline bytes called(object function, bytes frame):
 cdef class FrameGate:
     """Whether a frame passes, and what is made of it.
 
-    ``open`` decrypts one of a user's: ``open(user_id, frame)``, or `OpeningKeys` themselves.
+    ``open(user_id, frame)`` decrypts one of a user's: best `OpeningKeys` themselves, which
+    need no Python call.
     """
 
     def __init__(self, open, *, require_e2ee=False):
@@ -145,7 +146,7 @@ cdef class OpeningKeys:
         self._latest = None
         self._by_user.clear()
 
-    def open(self, user_id, bytes frame not None, /):
+    def __call__(self, user_id, bytes frame not None, /):
         """Return the Opus packet of a frame; None: no key fits."""
         return self.open_c(user_id, frame)
 

@@ -217,18 +217,6 @@ class VoiceConnection(Datapath):
 
     # -- the loop ---------------------------------------------------------------
 
-    def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due, on the caller's clock; None: never."""
-        times = (
-            self._gateway.next_timeout(),
-            self._rtp.next_timeout(),
-            self._path.next_timeout(),
-            self._talk.next_timeout(),
-            self._dave.next_timeout(),
-            self._rtcp_at,
-        )
-        return min((time for time in times if time is not None), default=None)
-
     def handle_timeout(self, now: float) -> None:
         """Do what is due. Too early does nothing; how late it came is in the statistics."""
         with self._mutation(now):
@@ -352,13 +340,26 @@ class VoiceConnection(Datapath):
     # -- parts: what each has to say ------------------------------------------------
 
     def _settle(self, now: float) -> None:
-        """Let every part speak, and say which ways are open to the next packet."""
+        """Let every part speak, and look how things stand after it."""
         if self._rtp.is_exhausted:
             self._gateway.renegotiate("every nonce of the transport key is used", now)
         self._collect(now)
+        self._survey()
+
+    def _survey(self) -> None:
+        """Say which ways are open to the next packets, and which timeout comes next."""
         talk, path = self._talk, self._path
         speaking = bool(talk.wanted) and talk.is_announced and not talk.is_ending
-        self._open_ways(self.is_ready and speaking, path.link if path.is_usable else 0)
+        times = (
+            self._gateway.next_timeout(),
+            path.next_timeout(),
+            talk.next_timeout(),
+            self._dave.next_timeout(),
+            self._rtcp_at,
+        )
+        due = min((time for time in times if time is not None), default=None)
+        link = path.link if path.is_usable else 0
+        self._open_ways(self.is_ready and speaking, link, due)
 
     def _collect(self, now: float) -> None:
         """Move outputs and events of the parts to the queue, acting on what is ours.

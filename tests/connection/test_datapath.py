@@ -179,7 +179,7 @@ def test_a_batch_is_not_refilled_while_it_is_read() -> None:
     batch = DatagramBatch()
     dave = Refiller(batch)
     path = Datapath(ready_session(dave=dave), 100)
-    path._open_ways(True, 1)
+    path._open_ways(True, 1, None)
     path._rtp.map_ssrc(ALICES, ALICE, 0.0)
     batch.append(Server().packet(ALICES, 1))
     (frame,) = path.receive_batch(1, batch, 0.0)

@@ -70,8 +70,7 @@ class FramePath(FrameGate):
         *,
         require_e2ee: bool = False,
     ) -> None:
-        keys = getattr(backend, "opening_keys", None)  # saves a call per frame
-        super().__init__(backend.decrypt if keys is None else keys, require_e2ee=require_e2ee)
+        super().__init__(backend.decrypt, require_e2ee=require_e2ee)
         self._backend = backend
         self._counters = counters
         self._report = report

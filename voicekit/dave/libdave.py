@@ -46,8 +46,8 @@ class Backend:
         self._session = dave.Session(None)
         self._user_id = 0
         self._roster: dict[int, bytes] = {}
-        self.opening_keys = OpeningKeys()  # a failure costs 20 µs
-        self.decrypt = self.opening_keys.open
+        self._openers = OpeningKeys()  # a failure costs 20 µs
+        self.decrypt = self._openers
 
     def __repr__(self) -> str:
         return "<voicekit.dave.libdave.Backend>"
@@ -56,7 +56,7 @@ class Backend:
         """Forget the group and every frame key."""
         self._session = dave.Session(None)
         self._roster = {}
-        self.opening_keys.clear()
+        self._openers.clear()
 
     def start(self, version: int, group_id: int, user_id: int) -> None:
         """Begin anew; frame keys of the old group stay usable until they are dropped."""
@@ -150,11 +150,11 @@ class Backend:
             decryptor = dave.Decryptor()
             decryptor.transition_to_key_ratchet(ratchet, NEVER)
             opener = FrameCall(dave.Decryptor.decrypt, decryptor, dave.MediaType.audio)
-            self.opening_keys.add(user_id, layer, opener)
+            self._openers.add(user_id, layer, opener)
 
     def drop_receive_keys(self, before: int) -> None:
         """Drop the Decryptors of older layers."""
-        self.opening_keys.drop(before)
+        self._openers.drop(before)
 
     def fingerprint(self, user_id: int) -> str | None:
         """Return the verification code with a member."""
