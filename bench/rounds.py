@@ -76,10 +76,10 @@ def interleave(
 
 def _calibrate(run: Work, seconds: float, most: int) -> int:
     """Find how many repetitions take about ``seconds``; also warms caches up."""
-    n = min(FIRST_GUESS, most)
-    run(n)
     if most == 1:
         return 1
+    n = min(FIRST_GUESS, most)
+    run(n)
     took = min(run(n), run(n)) / n
     return max(1, min(most, round(seconds / max(took, 1e-9))))
 

@@ -21,15 +21,15 @@ PROGRAMS = {
 }
 EMPTY = "an empty interpreter"
 #: A start takes some 10 to 200 ms: fewer rounds than what takes nanoseconds.
-ROUNDS, QUICK_ROUNDS = 20, 4
+ROUNDS, QUICK_ROUNDS = 20, 3
 
 
 def run(options: Options) -> Iterator[Row]:
     """Start interpreters in turns; the one that imports nothing is the limit."""
     rounds = min(options.rounds, QUICK_ROUNDS if options.quick else ROUNDS)
+    modules = {name: _modules(program) for name, program in PROGRAMS.items()}
     work = {name: _starting(program) for name, program in PROGRAMS.items()}
     found = interleave(work, rounds=rounds, seconds=0.0, most=1)
-    modules = {name: _modules(program) for name, program in PROGRAMS.items()}
     for name in PROGRAMS:
         if name == EMPTY:
             continue
