@@ -207,21 +207,19 @@ class Driver(Engine):
             self._connection.udp_failed(number, _explain(error), trio.current_time())
             self.drain()
         else:
-            self._nursery.start_soon(_raise, error)  # a bug, and ours: it ends this call only
+            self._fail(error)  # a bug, and ours: it ends this call only
 
     def _receive_datagrams(self, number: int, batch: DatagramBatch) -> None:
         frames = self._connection.receive_batch(number, batch, trio.current_time())
         if frames:
             self._handle_frames(frames)
-        self.drain()
+        # Where everything became a frame and nothing is to be told, nothing waits for a time.
+        if self._drain_outputs() or len(frames) < len(batch):
+            self._set_alarm()
 
     def _tell_all_closed(self) -> None:
         if not self._websockets and not self._udp:
             self._all_closed.unpark_all()
-
-
-async def _raise(error: Exception) -> None:
-    raise error
 
 
 def _explain(error: BaseException) -> str:

@@ -1,11 +1,12 @@
 """The loop that every sans-I/O machine of voicekit wants: mutate, drain `poll`, mind the clock."""
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import trio
+
+from .alarms import Alarm, Alarms, alarms
 
 __all__ = ["Engine", "Machine", "beside"]
 
@@ -42,7 +43,8 @@ class Engine:
         self._machine = machine
         self._outputs = outputs
         self._handle_event = handle_event
-        self._alarm = trio.CancelScope()
+        self._alarm = Alarm(self._ring, self._fail)
+        self._alarms: Alarms | None = None  # while it runs
         self._nursery: trio.Nursery
 
     def _start(self, now: float) -> None:
@@ -60,13 +62,18 @@ class Engine:
         try:
             with self.scope:
                 async with trio.open_nursery() as self._nursery:
+                    self._alarms = alarms()
+                    self._alarms.enter()
                     self._start(trio.current_time())
                     self.drain()
                     self.started.set()
-                    await self._run_timer()
+                    await trio.sleep_forever()
         except BaseExceptionGroup as group:
             raise _bare(group) from None
         finally:
+            if self._alarms is not None:
+                self._alarms.leave(self._alarm)
+                self._alarms = None
             self._stop()
             self.finished.set()
 
@@ -75,28 +82,31 @@ class Engine:
         self._drain_outputs()
         self._set_alarm()
 
-    def _drain_outputs(self) -> None:
+    def _drain_outputs(self) -> bool:
+        """Carry out what the last mutation asks for; return whether that was anything."""
         poll, outputs = self._machine.poll, self._outputs
-        while (item := poll()) is not None:
+        item = poll()
+        if item is None:
+            return False
+        while item is not None:
             act = outputs.get(type(item), self._handle_event)
             act(item)
+            item = poll()
+        return True
 
     def _set_alarm(self) -> None:
-        # An alarm that rings too early costs less than moving it with every datagram.
-        due = self._machine.next_timeout()
-        if due is not None and due < self._alarm.deadline:
-            self._alarm.deadline = due
+        if self._alarms is not None:
+            due = self._machine.next_timeout()
+            if due is not None:
+                self._alarms.set(self._alarm, due)
 
-    @trio.lowlevel.enable_ki_protection
-    async def _run_timer(self) -> None:
-        machine = self._machine
-        while True:
-            due = machine.next_timeout()
-            self._alarm = trio.CancelScope(deadline=math.inf if due is None else due)
-            with self._alarm:
-                await trio.sleep_forever()
-            machine.handle_timeout(trio.current_time())
-            self._drain_outputs()
+    def _ring(self) -> None:
+        self._machine.handle_timeout(trio.current_time())
+        self.drain()
+
+    def _fail(self, error: Exception) -> None:
+        """End this machine by a bug that showed where others are served, too."""
+        self._nursery.start_soon(_raise, error)
 
 
 @asynccontextmanager
@@ -121,6 +131,10 @@ async def beside(task: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
             raise raised
     finally:
         del raised  # its traceback holds this frame
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 def _bare(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -111,7 +111,8 @@ class FrameStream(_Stream[AudioFrame]):
                 self.put(frame)
         else:
             self._items.extend(frames)
-            self._waiting.unpark(count=len(frames))
+            if self._waiting:
+                self._waiting.unpark(count=len(frames))
 
     def end(self, closed: Closed) -> None:
         """Add nothing more: for the call, not for its users."""
