@@ -69,6 +69,22 @@ cdef class Datapath:
         self._usable_link = usable_link
         self._due = INFINITY if due is None else due
 
+    def _expire_streams(self, double now):
+        """Do what is due where only received streams are: five times a second while one lasts.
+
+        Return how late that is, or a negative number where there is more to do.
+        """
+        cdef double late
+        self.enter()
+        try:
+            late = now - self._rtp._receiver.next_check
+            if now >= self._due or late < 0.0:
+                return -1.0
+            self._rtp._receiver.handle_timeout(now)
+            return -1.0 if self._rtp._outbox.size else late
+        finally:
+            self.leave()
+
     # -- out -------------------------------------------------------------------------
 
     def send_audio(self, opus, double now):

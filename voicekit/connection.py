@@ -219,6 +219,10 @@ class VoiceConnection(Datapath):
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due. Too early does nothing; how late it came is in the statistics."""
+        late = self._expire_streams(now)
+        if late >= 0.0:
+            self._timer_lateness = max(self._timer_lateness, late)
+            return
         with self._mutation(now):
             due = self.next_timeout()
             if due is None or now < due:
