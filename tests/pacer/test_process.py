@@ -235,6 +235,43 @@ def test_a_processor_that_does_not_exist_is_refused() -> None:
         Pacer(native=False, cpu=0)
 
 
+@pytest.mark.skipif(not AVAILABLE, reason="this build has no native pacer")
+@linux
+def test_real_time_for_those_who_may() -> None:
+    before = threads_of_this_process()
+    with Pacer(realtime=True) as pacer:
+        try:
+            rig = Live(pacer)
+        except PermissionError:
+            pytest.skip("we may not")
+        (thread,) = threads_of_this_process() - before
+        assert os.sched_getscheduler(thread) == os.SCHED_RR
+        rig.stream.push(voice(0))
+        assert rig.listener.packet().number == 0
+        rig.close()
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="this build has no native pacer")
+@linux
+def test_real_time_is_refused_in_words_to_those_who_may_not() -> None:
+    script = """
+import os, resource
+from tests.pacer.rig import Live
+from voicekit.pacer import Pacer
+resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+if os.geteuid() == 0:
+    os.setuid(65534)
+pacer = Pacer(realtime=True)
+try:
+    Live(pacer)
+except PermissionError as error:
+    print("RLIMIT_RTPRIO" in str(error), pacer.stats().streams)
+"""
+    assert run(script) == "True 0\n"
+    with pytest.raises(LocalProtocolError, match="native"):
+        Pacer(native=False, realtime=True)
+
+
 @pytest.mark.skipif(AVAILABLE, reason="this build has a native pacer")
 def test_a_build_without_threads_says_so() -> None:
     with pytest.raises(LocalProtocolError, match="native=False"):

@@ -7,6 +7,7 @@ from ._threads cimport vk_thread_t
 cdef class NativeLoop(Loop):
     cdef vk_thread_t _thread
     cdef int _cpu               # -1: any
+    cdef bint _realtime
     cdef bint _running
     cdef bint _stopping
 

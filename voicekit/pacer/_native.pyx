@@ -21,6 +21,7 @@ from ._threads cimport (
     vk_thread_be_punctual,
     vk_thread_cpu,
     vk_thread_join,
+    vk_thread_make_realtime,
     vk_thread_pin,
     vk_thread_start,
     vk_unlock,
@@ -42,10 +43,14 @@ cdef void* _thread_main(void* loop) noexcept nogil:
 
 @cython.auto_pickle(False)
 cdef class NativeLoop(Loop):
-    """The loop in a C thread. ``cpu``: the processor to pin it to (Linux); None: any."""
+    """The loop in a C thread.
 
-    def __init__(self, cpu=None):
+    ``cpu``: the processor to pin it to (Linux); None: any. ``realtime``: ask for SCHED_RR.
+    """
+
+    def __init__(self, cpu=None, realtime=False):
         self._cpu = -1 if cpu is None else cpu
+        self._realtime = realtime
 
     def start(self):
         """Start the thread, if it does not run. Raises `OSError` where that fails."""
@@ -59,10 +64,19 @@ cdef class NativeLoop(Loop):
         self._running = True
         Py_INCREF(self)  # the thread uses this object
         if self._cpu >= 0:
-            error = vk_thread_pin(self._thread, self._cpu)
-            if error:
-                self.stop()
-                raise OSError(error, f"the pacer can not be pinned to processor {self._cpu}")
+            self._insist(
+                vk_thread_pin(self._thread, self._cpu),
+                f"the pacer can not be pinned to processor {self._cpu}")
+        if self._realtime:
+            self._insist(
+                vk_thread_make_realtime(self._thread),
+                "the pacer may not run in real time here: it takes root, CAP_SYS_NICE, or a"
+                " limit of RLIMIT_RTPRIO (ulimit -r) of 1 or more")
+
+    def _insist(self, int error, why):
+        if error:
+            self.stop()
+            raise OSError(error, why)
 
     def stop(self):
         """End the thread and wait for that."""

@@ -77,12 +77,13 @@ static inline void *vk_take_all(void **top) {
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <sched.h>
 #include <sys/prctl.h>
 #endif
 
@@ -213,6 +214,15 @@ static inline int vk_thread_pin(vk_thread_t thread, int cpu) {
 #endif
 }
 
+/* 0, or an error number. SCHED_RR, with the lowest priority of its kind: before all ordinary
+ * threads, at once, but never for long, since it sleeps again as soon as it has sent. */
+static inline int vk_thread_make_realtime(vk_thread_t thread) {
+    struct sched_param parameters;
+    memset(&parameters, 0, sizeof parameters);
+    parameters.sched_priority = sched_get_priority_min(SCHED_RR);
+    return pthread_setschedparam(thread, SCHED_RR, &parameters);
+}
+
 /* Nanoseconds of processor time that a running thread has used; 0 where unknown. */
 static inline int64_t vk_thread_cpu(vk_thread_t thread) {
 #ifdef __linux__
@@ -278,6 +288,10 @@ static inline void vk_thread_join(vk_thread_t thread) { (void)thread; }
 static inline void vk_thread_be_punctual(void) {}
 static inline int vk_thread_pin(vk_thread_t thread, int cpu) {
     (void)thread, (void)cpu;
+    return -1;
+}
+static inline int vk_thread_make_realtime(vk_thread_t thread) {
+    (void)thread;
     return -1;
 }
 static inline int64_t vk_thread_cpu(vk_thread_t thread) {

@@ -35,6 +35,7 @@ cdef extern from "pacer/_threads.h" nogil:
     void vk_thread_join(vk_thread_t thread)
     void vk_thread_be_punctual()
     int vk_thread_pin(vk_thread_t thread, int cpu)
+    int vk_thread_make_realtime(vk_thread_t thread)
     int64_t vk_thread_cpu(vk_thread_t thread)
 
     int vk_send(int fd, const uint8_t* data, size_t size)

@@ -27,24 +27,28 @@ class Pacer:
 
     ``native``: in C and without the GIL, or as a Python thread; None: native where that
     exists. ``cpu`` pins the native thread to one processor (Linux only); for one pacer per
-    core, make one per core. The thread starts with the first `add` and runs until `close`,
+    core, make one per core. ``realtime`` runs it before all ordinary threads (SCHED_RR), which
+    helps where all processors are busy; `add` raises `PermissionError` where that is not
+    allowed. The thread starts with the first `add` and runs until `close`,
     which the end of the interpreter calls. After a fork the child has none of it.
 
     Raises `LocalProtocolError` for what this build or platform does not have.
     """
 
-    def __init__(self, *, native: bool | None = None, cpu: int | None = None) -> None:
+    def __init__(
+        self, *, native: bool | None = None, cpu: int | None = None, realtime: bool = False
+    ) -> None:
         if native is None:
             native = AVAILABLE and not _sealing_needs_gil()
         if native and not AVAILABLE:
             raise LocalProtocolError("this build has no native pacer; there is native=False")
         if native and _sealing_needs_gil():
             raise LocalProtocolError("PyNaCl is only to be called with the GIL; native=False")
-        if cpu is not None and not native:
-            raise LocalProtocolError("only the native pacer is pinned to a processor")
+        if (cpu is not None or realtime) and not native:
+            raise LocalProtocolError("cpu and realtime are for the native pacer")
         #: Whether it is the one in C.
         self.native = native
-        self._loop: Loop = NativeLoop(cpu) if native else ThreadedLoop()
+        self._loop: Loop = NativeLoop(cpu, realtime) if native else ThreadedLoop()
         self._lock = threading.Lock()
         self._closed = False
 
