@@ -15,7 +15,7 @@ from ..options import Options
 from ..processes.process import Process, core_pair, started
 from ..results import Row
 
-__all__ = ["Found", "measure_one", "run"]
+__all__ = ["Found", "measure_one", "run", "workers"]
 
 GROUP = "calls"
 P99 = 2.0  # milliseconds
@@ -30,13 +30,15 @@ LADDERS = {
 }
 STEP = 5.0
 QUICK_CALLS, QUICK_SECONDS = 40, 1.5
+#: Calls for each process of `run_workers`.
+PER_WORKER = 600
 NAMES = {False: "sending", True: "full duplex"}
 #: Of the server's log: so much more room than there should be packets.
 MARGIN = 1.2
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Sending only, then full duplex."""
+    """Sending only, then full duplex; then over processes."""
     for duplex in (False, True):
         if options.quick or options.calls is not None:
             calls = QUICK_CALLS if options.calls is None else options.calls
@@ -46,6 +48,31 @@ def run(options: Options) -> Iterator[Row]:
             )
         else:
             yield from _rows(_most(options.duration, duplex), duplex, budget=True)
+    if not options.quick:
+        yield from workers()
+
+
+def workers(calls: int = PER_WORKER, seconds: float = STEP) -> Iterator[Row]:
+    """As many calls again in a second process: `run_workers`."""
+    for processes in (1, 2):
+        with started("bench.processes.voice_server", None, media="count") as server:
+            arguments = {
+                "url": server.answer()["url"],
+                "processes": processes,
+                "calls": calls * processes,
+                "seconds": seconds,
+            }
+            with started("bench.processes.worker_load", None, **arguments) as load:
+                found = load.answer()
+        yield Row(
+            GROUP,
+            f"run_workers, {processes} process{'es' if processes > 1 else ''}: packets sent",
+            found["frames_per_second"],
+            "1/s",
+            higher_is_better=True,
+            note=f"{calls * processes} calls; lateness p99 {found['p99']:.1f} ms"
+            f" (of the worst call: {found['worst_p99']:.1f}); {found['cores']} cores",
+        )
 
 
 class Found(NamedTuple):

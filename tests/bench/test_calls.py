@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("voicekit.net._relay", reason="kernel time stamps: Linux only")
 
-from bench.groups.calls import Found, measure_one
+from bench.groups.calls import Found, measure_one, workers
 from bench.processes.process import started
 
 FINE = {
@@ -52,6 +52,13 @@ def test_calls_join_groups_play_hear_each_other_and_change(duplex: bool) -> None
     assert calls.wire["packets"] > 100
     assert (load["heard_per_second"] > 100) is duplex
     assert calls.bytes_per_call > 0
+
+
+def test_a_second_process_sends_for_as_many_calls_again() -> None:
+    one, two = workers(2, 0.5)
+    assert one.value > 0
+    assert two.value > 0
+    assert "4 calls" in two.note
 
 
 @pytest.mark.parametrize("what", ["RtpSession", "VoiceConnection in a group", "stream"])
