@@ -42,6 +42,16 @@ def test_the_deepest_stream_of_the_shortest_frames(native: bool) -> None:
         assert taken == 500
 
 
+def test_what_is_pushed_from_an_iterator_can_go_on_from_where_it_was_full(native: bool) -> None:
+    source = iter(voices(12))
+    with told(native) as rig:
+        out = []
+        for _ in range(3):
+            rig.stream.push_many(source)
+            out += rig.numbers(5 * FRAME)
+        assert out == [*range(12), None, None, None]
+
+
 def test_fill_reads_until_it_is_full_and_finishes_at_the_end(native: bool) -> None:
     source = iter(voices(12))
     with told(native) as rig:

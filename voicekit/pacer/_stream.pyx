@@ -7,10 +7,6 @@ that is the present one. The connection's thread bumps the epoch, changes the ke
 its way, and what waits goes out under the new key.
 """
 
-import os
-import socket
-import sys
-
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_INCREF, PyObject
@@ -39,6 +35,7 @@ from ._wheel cimport Wheel
 
 from ..codes import SILENCE_FRAME
 from ..errors import LocalProtocolError
+from .duplicate import duplicate
 from .events import Finished, KeyExhausted, SocketFailed, Underrun
 from .policy import LatePolicy, StreamState
 from .stats import SendStats
@@ -89,7 +86,7 @@ cdef class Stream(Schedule):
         self._epoch = rtp._sender.epoch
         self.session = session
         self.owner = owner
-        self._sock = _duplicate(sock)
+        self._sock = duplicate(sock)
         self.fd = self._sock.fileno()
         try:
             rtp.lend_c(self)
@@ -122,11 +119,17 @@ cdef class Stream(Schedule):
             self._leave()
 
     def push_many(self, frames):
-        """Queue Opus packets until the stream is full; return how many it has taken."""
+        """Queue Opus packets until the stream is full; return how many it has taken.
+
+        From an iterator it takes no more than that, so that the rest can follow later.
+        """
         cdef int taken = 0
-        for opus in frames:
-            if not self.push(opus):
+        rest = iter(frames)
+        while self.room:
+            opus = next(rest, None)
+            if opus is None:
                 break
+            self.push(opus)
             taken += 1
         return taken
 
@@ -313,7 +316,7 @@ cdef class Stream(Schedule):
         self._check()
         if self._session._cipher is None:
             raise LocalProtocolError("there is no key: wait for the session description")
-        fresh = None if sock is None else _duplicate(sock)
+        fresh = None if sock is None else duplicate(sock)
         old = None
         self._renew_silence()
         self._lock()
@@ -506,18 +509,3 @@ cdef class Stream(Schedule):
 
 
 _EVENTS = {KEY_EXHAUSTED: KeyExhausted, UNDERRUN: Underrun, FINISHED: Finished}
-
-
-def _duplicate(sock):
-    """Return a socket of our own for the same connection: the caller may close theirs.
-
-    Its blocking mode is the caller's, and left alone: sends say themselves not to wait.
-    What is no socket, for a loop in Python, makes its own copy.
-    """
-    if not isinstance(sock, (int, socket.socket)):
-        return sock.dup()
-    if sys.platform == "win32":
-        ours = (sock if isinstance(sock, socket.socket) else socket.socket(fileno=sock)).dup()
-        ours.setblocking(False)
-        return ours
-    return socket.socket(fileno=os.dup(sock if isinstance(sock, int) else sock.fileno()))
