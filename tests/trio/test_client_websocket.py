@@ -139,6 +139,24 @@ def test_a_close_of_the_server_is_answered_and_ends_it_after_what_came_before() 
     run(use, serve)
 
 
+@pytest.mark.parametrize("last_word", ["send", "close"])
+def test_a_lost_stream_is_told_by_reading_and_not_by_writing(last_word: str) -> None:
+    lost = trio.Event()
+
+    async def serve(stream: Stream) -> None:
+        await stream.aclose()
+        lost.set()
+
+    async def use(websocket: ClientWebSocket) -> None:
+        await lost.wait()
+        await (websocket.send("anybody?") if last_word == "send" else websocket.aclose())
+        with pytest.raises(ConnectionClosed) as caught:
+            await websocket.recv()
+        assert caught.value.rcvd is None
+
+    run(use, serve)
+
+
 def test_the_end_of_the_stream_without_a_close_has_no_code() -> None:
     async def use(websocket: ClientWebSocket) -> None:
         with pytest.raises(ConnectionClosed) as caught:

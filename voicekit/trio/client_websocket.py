@@ -95,14 +95,14 @@ class ClientWebSocket:
                 self._protocol.send_text(message.encode())
             else:
                 self._protocol.send_binary(message)
-            await self._flush()
+            await self._say()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Say that we close. `recv` raises when the server has answered."""
         if self._protocol.state is State.OPEN:
             self._closed_by_us = True
             self._protocol.send_close(code, reason)
-            await self._flush()
+            await self._say()
 
     async def drop(self) -> None:
         """Close the stream at once, whatever is under way."""
@@ -134,6 +134,11 @@ class ClientWebSocket:
             return False
         return bool(data)
 
+    async def _say(self) -> None:
+        """`_flush`, where the stream may have ended already: `recv` is who tells of that."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._flush()
+
     async def _flush(self) -> None:
         # Whoever is sending takes along what others have added meanwhile.
         if self._flushing:
@@ -162,8 +167,7 @@ class ClientWebSocket:
             self._messages.append(data.decode())
         except UnicodeDecodeError:
             self._protocol.fail(CloseCode.INVALID_DATA, "this is not UTF-8")
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await self._flush()
+            await self._say()
 
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
