@@ -171,6 +171,7 @@ def _rows(found: Found, duplex: bool, *, budget: bool) -> Iterator[Row]:
         f"{name}: memory of a call, its group established",
         found.bytes_per_call / 1024,
         "KiB",
-        budget="memory" if budget else "",
-        note=f"of {found.calls}",
+        # Who listens also has half a second of audio that waits to be taken.
+        budget="memory" if budget and not duplex else "",
+        note=f"of {found.calls}" + (", with what it has heard" if duplex else ""),
     )

@@ -71,6 +71,7 @@ class Call:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     playing: trio.CancelScope = field(default_factory=trio.CancelScope)
     joined: trio.Event = field(default_factory=trio.Event)
+    left: trio.Event = field(default_factory=trio.Event)
     voice: Voice | None = None
     heard: FrameStream | None = None
 
@@ -114,6 +115,13 @@ class Load:
         self._play.set()
         play.set()
         await trio.sleep(STAGGER * len(self.calls) + SETTLE)
+
+    async def leave(self) -> None:
+        """Leave all calls."""
+        while self.calls:
+            call = self.calls.popleft()
+            call.scope.cancel()
+            await call.left.wait()
 
     async def churn(self) -> None:
         """Each second the oldest call leaves and another one takes its place."""
@@ -171,13 +179,20 @@ class Load:
             if not call.scope.cancel_called:
                 self.failures += 1
                 raise
+        finally:
+            call.left.set()
 
 
 async def main(arguments: dict[str, Any]) -> None:
     """Do what stdin says, until it ends."""
-    before = resident()
     async with trio.open_nursery() as nursery:
         load = Load(nursery, arguments["url"], duplex=arguments["duplex"])
+        # Two calls come and go: what is loaded and kept with the first is no part of each.
+        await load.grow(2)
+        await load.play()
+        await load.leave()
+        gc.collect()
+        before = resident()
         say({"pid": os.getpid()})
         async for line in trio.wrap_file(sys.stdin):
             command = json.loads(line)
