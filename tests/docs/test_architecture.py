@@ -14,13 +14,15 @@ def drawn() -> set[str]:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     block = re.search(r"^```\nvoicekit/\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None
-    files, folder = set(), ""
+    files: set[str] = set()
+    folders: list[str] = []
     for line in block[1].splitlines():
-        indent, name = len(line) - len(line.lstrip()), line.split()[0]
+        depth, name = (len(line) - len(line.lstrip())) // 2 - 1, line.split()[0]
+        del folders[depth:]
         if name.endswith("/"):
-            folder = name
+            folders.append(name)
         else:
-            files.add((folder if indent == 4 else "") + name)
+            files.add("".join(folders) + name)
     return files
 
 
