@@ -7,6 +7,7 @@ voicekit: please report it.
 """
 
 __all__ = [
+    "AlreadyRecording",
     "AuthenticationFailed",
     "BackendUnavailable",
     "CallClosed",
@@ -17,9 +18,13 @@ __all__ = [
     "LocalProtocolError",
     "MediaError",
     "ModeUnavailable",
+    "NoSink",
     "NonceExhausted",
+    "NotRecording",
     "ProtocolRejected",
     "RateLimited",
+    "RecordingError",
+    "RecordingNotConnected",
     "VoicekitError",
     "WorkerDied",
 ]
@@ -69,6 +74,26 @@ class ModeUnavailable(VoicekitError):
 
 class MediaError(VoicekitError):
     """A media file or stream can not be read or written. The text names it."""
+
+
+class RecordingError(LocalProtocolError):
+    """A recording can not be begun, paused or ended now. What is recorded is untouched."""
+
+
+class RecordingNotConnected(RecordingError):
+    """There is no call to record."""
+
+
+class AlreadyRecording(RecordingError):
+    """A recording is under way: stop it first."""
+
+
+class NoSink(RecordingError):
+    """What was given to record into is no format, no function and no `Recorder`."""
+
+
+class NotRecording(RecordingError):
+    """There is no recording to pause or to stop."""
 
 
 class ConnectFailed(VoicekitError):

@@ -156,7 +156,7 @@ def test_what_is_too_short_for_a_frame_is_not_lost_but_owed(gaps: list[int]) -> 
     writer = OggOpusWriter(io.BytesIO(), pre_skip=0)
     for n, gap in enumerate(gaps, 1):
         (writer.conceal if n % 2 else writer.pause)(gap)
-        assert 0 <= sum(gaps[:n]) - writer.samples < 120
+        assert -60 <= sum(gaps[:n]) - writer.samples < 60
     writer.close()
 
 

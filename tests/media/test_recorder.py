@@ -21,8 +21,8 @@ from voicekit.codes import SILENCE_FRAME
 from voicekit.errors import MediaError
 from voicekit.media import Recorder, Track, open_source, read_opus_packets
 from voicekit.media.ogg import PRE_SKIP
-from voicekit.media.recorder import CONCEAL_PACKETS, REORDER_FRAMES, _TrackWriter
-from voicekit.media.wav import WavWriter
+from voicekit.media.recording.track import CONCEAL_PACKETS, REORDER_FRAMES
+from voicekit.media.recording.wav import WavFile
 
 PCM = music(3)
 PACKETS = encoded(PCM)
@@ -120,10 +120,10 @@ def test_any_order_within_the_window_is_put_right(rng: random.Random) -> None:
     order.remove(0)
     received = list(frames(PACKETS[:60]))
     sink = Collected()
-    writer = _TrackWriter(USER, Path(), sink)
+    recorder = Recorder(None, lambda user_id: sink)
     for n in [0, *order]:
-        writer.receive(received[n])
-    track = writer.close()
+        recorder.write(received[n])
+    (track,) = recorder.close()
     assert sink.written == PACKETS[:60]
     assert (track.lost, track.late) == (0, 0)
 
@@ -190,7 +190,7 @@ def test_a_wav_track_sounds_like_what_was_played(tmp_path: Path) -> None:
 def test_a_track_is_plain_data(tmp_path: Path) -> None:
     (track,) = record(tmp_path, frames(PACKETS))
     assert list(msgspec.to_builtins(track, enc_hook=str)) == [
-        *("user_id", "path", "seconds", "frames", "lost", "concealed", "late"),
+        *("user_id", "path", "seconds", "frames", "lost", "concealed", "late", "start", "error"),
     ]
 
 
@@ -205,8 +205,8 @@ def test_close_is_idempotent_and_keeps_what_still_waits(tmp_path: Path) -> None:
 
 
 def test_a_wrong_format_or_place_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="one of ogg, wav, not 'mp3'"):
-        Recorder(tmp_path, "mp3")
+    with pytest.raises(ValueError, match=r"one of ogg, wav, .*, not 'mp9'"):
+        Recorder(tmp_path, "mp9")
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match="can not make"):
         Recorder(tmp_path / "file" / "below")
@@ -218,18 +218,19 @@ def test_one_full_disk_does_not_cost_the_other_tracks(
     recorder = Recorder(tmp_path, "wav")
     for frame in chain(frames(PACKETS[:10]), frames(PACKETS[:10], user_id=43)):
         recorder.write(frame)
-    close = WavWriter.close
+    close = WavFile.close
     failed: list[Any] = []
 
-    def close_or_fail(self: WavWriter) -> None:
+    def close_or_fail(self: WavFile) -> None:
         close(self)
         if not failed:
             failed.append(self)
             raise MediaError("can not write 42.wav: No space left on device")
 
-    monkeypatch.setattr(WavWriter, "close", close_or_fail)
-    with pytest.raises(MediaError, match=r"42\.wav"):
-        recorder.close()
+    monkeypatch.setattr(WavFile, "close", close_or_fail)
+    full, well = recorder.close()
+    assert full.error == "can not write 42.wav: No space left on device"
+    assert well.error is None
     assert len(samples_of((tmp_path / "43.wav").read_bytes())) == 9600 - PRE_SKIP
 
 
@@ -245,7 +246,7 @@ class Collected:
     def write(self, opus: bytes) -> None:
         self.written.append(opus)
 
-    def conceal(self, samples: int) -> None:
+    def conceal(self, samples: int, following: bytes = b"") -> None:
         self.samples += samples
 
     pause = conceal

@@ -1,4 +1,4 @@
-"""The command line: ``voicekit serve | play | record | demo | doctor | bench``.
+"""The command line: ``voicekit serve | play | record | report | demo | doctor | bench``.
 
 One file per command; `options` holds the flags that several share, `report` what is
 printed. Every error is one line on stderr that says what to do: exit code 2 for a wrong

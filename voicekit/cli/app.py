@@ -51,7 +51,7 @@ def _add(name: str) -> None:
 
 
 # Each on its own: `doctor` runs without what the others need.
-for _name in ("serve", "play", "record", "demo", "doctor", "bench"):
+for _name in ("serve", "play", "record", "report", "demo", "doctor", "bench"):
     _add(_name)
 
 

@@ -16,7 +16,7 @@ from ..talk_spurt import SILENCE_FRAMES
 from ..trio import Voice, connect
 from ..trio import serve as run_server
 from .options import Json
-from .report import Report
+from .output import Report
 from .running import run
 
 __all__ = ["demo"]
@@ -162,7 +162,8 @@ def _judge(
     report: Report,
 ) -> bool:
     sent = source.frames + [SILENCE_FRAME] * SILENCE_FRAMES
-    recorded = read_opus_packets(tracks[0].path) if tracks else []
+    path = tracks[0].path if tracks else None
+    recorded = read_opus_packets(path) if path else []
     equal = recorded == sent
     bad = sum(sum(session.packets_bad.values()) for session in sessions)
     mouth, ears = calls
@@ -178,7 +179,7 @@ def _judge(
                 f"received   {len(recorded)} of {len(sent)}, lost {lost};"
                 f" {clear or 'none'} sent in clear;"
                 f" the server found {bad or 'no'} bad packets",
-                f"recording  {tracks[0].path if tracks else 'none'}: "
+                f"recording  {path or 'none'}: "
                 + (
                     "every Opus packet equals the one sent"
                     if equal

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from .options import Json
-from .report import Report
+from .output import Report
 
 __all__ = ["Finding", "doctor", "examine"]
 

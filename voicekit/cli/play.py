@@ -26,7 +26,7 @@ from .options import (
     server_info,
     tls_context,
 )
-from .report import Report
+from .output import Report
 from .running import interruptible, run
 
 __all__ = ["play"]

@@ -1,6 +1,8 @@
 """``voicekit record``: one file per user, for a while."""
 
+import math
 import ssl
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,12 @@ import trio
 import typer
 
 from ..config import Config
+from ..events import RtcpReceived
 from ..media import Recorder, Track
+from ..media.recording import FORMATS
 from ..server_info import VoiceServerInfo
-from ..trio import connect
+from ..trio import Voice, connect
+from ..trio.pump import beside
 from .options import (
     CaFile,
     ChannelId,
@@ -28,10 +33,13 @@ from .options import (
     server_info,
     tls_context,
 )
-from .report import Report
+from .output import Bar, Report
 from .running import interruptible, run
 
 __all__ = ["record", "track_sentence"]
+
+#: How often the files are brought up to date while nobody speaks, in seconds.
+TICK = 0.15
 
 
 def record(
@@ -44,8 +52,9 @@ def record(
     token: Token,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to record.")],
     file_format: Annotated[
-        str, typer.Option("--format", help="ogg (Opus as it came, not re-encoded) or wav.")
+        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}. ogg: Opus as it came.")
     ] = "ogg",
+    mix: Annotated[bool, typer.Option("--mix", help="Add a file with everybody in it.")] = False,
     insecure: Insecure = False,
     no_dave: NoDave = False,
     mode: Mode = "any",
@@ -53,11 +62,12 @@ def record(
     json: Json = False,
 ) -> None:
     """Record a voice call into DIR, one file per user."""
-    if file_format not in ("ogg", "wav"):
-        raise typer.BadParameter(f"{file_format!r} is not ogg or wav", param_hint="--format")
+    if file_format not in FORMATS:
+        names = ", ".join(FORMATS)
+        raise typer.BadParameter(f"{file_format!r} is not one of {names}", param_hint="--format")
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
     config = Config(modes=modes_of(mode), dave=not no_dave, receive_only=True)
-    recorder = Recorder(directory, file_format)
+    recorder = Recorder(directory, file_format, mix=mix)
     code = run(_record, info, config, tls_context(ca_file), recorder, seconds, Report(json))
     if code:
         raise typer.Exit(code)
@@ -83,26 +93,56 @@ async def _record(
                 mode=voice.connection.mode,
                 dave_version=voice.connection.dave_version,
             )
+            recorder.start(trio.current_time(), time.time())
             try:
-                with trio.move_on_after(seconds), report.progress("recording", seconds):
-                    async for frame in voice.frames():
-                        recorder.write(frame)
+                with trio.move_on_after(seconds):
+                    with report.progress("recording", seconds) as bar:
+                        await _write_all(voice, recorder, bar)
             finally:
                 dave_version = voice.connection.dave_version
     finally:
         tracks = recorder.close()  # whatever happened, what came is kept
+    for track in tracks:
+        if track.error is not None:
+            report.warn(f"{_who(track)}: {track.error}")
     report.event(
         "done",
         "\n".join(map(track_sentence, tracks)) or "nobody spoke",
         dave_version=dave_version,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
     )
-    return interruption.exit_code
+    failed = any(track.error is not None for track in tracks)
+    return interruption.exit_code or int(failed)
+
+
+async def _write_all(voice: Voice, recorder: Recorder, bar: Bar) -> None:
+    """Write what comes until the call ends."""
+
+    async def read_reports() -> None:
+        async for event in voice.events():
+            if isinstance(event, RtcpReceived):
+                recorder.receive_rtcp(event.packets, event.arrived)
+
+    async def tick() -> None:
+        began = trio.current_time()
+        while True:
+            await trio.sleep(TICK)
+            now = trio.current_time()
+            recorder.handle_timeout(now)
+            bar.update(math.floor(now - began))
+
+    async with beside(read_reports), beside(tick):
+        async for frame in voice.frames():
+            recorder.write(frame)
+
+
+def _who(track: Track) -> str:
+    return "the mix" if track.user_id is None else f"user {track.user_id}"
 
 
 def track_sentence(track: Track) -> str:
     """Describe one track."""
-    return (
-        f"user {track.user_id}: {track.path}, {track.seconds:.1f} s,"
-        f" {track.frames} frames, {track.lost} lost, {track.concealed} concealed"
-    )
+    what = f"{_who(track)}: {track.path}, {track.seconds:.1f} s"
+    if track.user_id is None:
+        return what
+    return f"{what}, {track.frames} frames, {track.lost} lost, {track.concealed} concealed"

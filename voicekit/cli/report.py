@@ -1,60 +1,50 @@
-"""What commands print: JSON lines for scripts, sentences and a progress bar for people."""
+"""``voicekit report``: a recording drawn as one page of HTML."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+import typer
 
-__all__ = ["Report"]
+from ..errors import MediaError
+from ..media.recording import Manifest, read_manifest
+from ..media.recording.page import draw_page, read_levels
+from .options import Json
+from .output import Report
 
-
-class Report:
-    """Prints the events of one command, each either as JSON or as a sentence."""
-
-    def __init__(self, json: bool) -> None:
-        self.json = json
-        self._encode = msgspec.json.Encoder(enc_hook=str).encode
-
-    def event(self, name: str, sentence: str | None = None, /, **members: object) -> None:
-        """Print one event; without a sentence people do not see it."""
-        if self.json:
-            line = self._encode({"event": name, **members}).decode()
-            print(line, flush=True)
-        elif sentence is not None:
-            print(sentence, flush=True)
-
-    @contextmanager
-    def progress(self, what: str, total: float | None) -> "Iterator[Bar]":
-        """Show a bar on a terminal, nothing elsewhere. ``total`` in seconds."""
-        console = Console(stderr=True)
-        if self.json or not console.is_terminal:
-            yield Bar(None, None)
-            return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f} s"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as progress:
-            yield Bar(progress, progress.add_task(what, total=total))
-
-    def warn(self, sentence: str) -> None:
-        """Print a line on stderr."""
-        print(f"voicekit: {sentence}", file=sys.stderr, flush=True)
+__all__ = ["report"]
 
 
-class Bar:
-    """A progress bar, or nothing."""
+def report(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What `voicekit record` wrote into.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it; DIR/report.html by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Draw who spoke when, how loud, and what was lost, as one page that opens offline."""
+    printed = Report(json)
+    manifest = read_manifest(directory)
+    target = out or directory / "report.html"
+    levels = _levels(manifest, directory, printed)
+    name = directory.resolve().name
+    try:
+        target.write_text(draw_page(manifest, levels, name), encoding="utf-8")
+    except OSError as error:
+        raise MediaError(f"can not write {target}: {error.strerror}") from error
+    printed.event("done", f"{target}", path=target, tracks=len(manifest.tracks))
 
-    def __init__(self, progress: "Progress | None", task: "object | None") -> None:
-        self._progress = progress
-        self._task = task
 
-    def update(self, seconds: float) -> None:
-        """Show how far it is."""
-        if self._progress is not None:
-            self._progress.update(self._task, completed=seconds)  # type: ignore[arg-type]
+def _levels(manifest: Manifest, directory: Path, printed: Report) -> dict[int, list[float]]:
+    levels: dict[int, list[float]] = {}
+    streams: dict[str, int] = {}
+    for n, track in enumerate(manifest.tracks):
+        if track.file is None:
+            continue
+        stream = streams[track.file] = streams.get(track.file, -1) + 1
+        try:
+            levels[n] = read_levels(directory / track.file, track.seconds, stream=stream)
+        except MediaError as error:  # the rest is worth drawing
+            printed.warn(str(error))
+    return levels

@@ -22,7 +22,7 @@ from ..server import (
 )
 from ..trio import serve as run_server
 from .options import Json, Mode, modes_of
-from .report import Report
+from .output import Report
 from .running import run
 
 __all__ = ["serve"]

@@ -59,19 +59,28 @@ FRAME_COUNT_FLAGS = 0xC0
 STEREO = 0x04
 #: Fullband CELT configurations and the samples of their frames, longest first.
 CELT_FRAMES = ((31, 960), (30, 480), (29, 240), (28, 120))
+SHORTEST = 120
 MAX_PACKET_SAMPLES = 5760
 #: What CELT codes digital silence as; the silence that clients send is its TOC byte and this.
 SILENT_FRAME = b"\xff\xfe"
+#: 120 ms in one byte: two frames of 60 ms and of no length (RFC 6716 section 3.1: configuration 11,
+#: code 1). Behind silence a decoder makes silence of it; its configuration does not matter, as
+#: concealment stays with that of the packet before.
+LONG_FILLER = 11 << 3 | 1
+#: Fillers are put on pages of 24 s: a page of theirs costs more than what is on it.
+FILLER_PAGE_SAMPLES = 200 * MAX_PACKET_SAMPLES
 
 
 class OggOpusWriter:
     """Write Opus packets, as they are, to an Ogg file (a path, or a binary file object).
 
     The file is complete up to its last page at any time: after a crash at most the last
-    second is missing. Raises `MediaError` when the file can not be written.
+    second is missing, and nothing that came before `flush`. Raises `MediaError` when the file can
+    not be written.
 
     ``pre_skip`` is how many samples a player drops at the start, ``tags`` are comments like
-    ``"TITLE=…"``, ``serial`` tells streams in one file apart.
+    ``"TITLE=…"``, ``serial`` tells streams in one file apart. ``lead`` is silence to begin with,
+    exact to the sample.
     """
 
     def __init__(
@@ -82,23 +91,31 @@ class OggOpusWriter:
         pre_skip: int = PRE_SKIP,
         tags: Sequence[str] = (),
         serial: int | None = None,
+        lead: int = 0,
     ) -> None:
         if channels not in (1, 2):
             raise ValueError(f"channels is 1 or 2, not {channels}")
         self._serial = random.getrandbits(32) if serial is None else serial
         self._page = 0
+        self._page_at = 0  # where it begins in the file
+        self._written = 0  # bytes of the page that are in the file already
         self._lacing = bytearray()
         self._packets: list[bytes] = []
+        self._fillers = 0  # of them, those of one byte
         self._flushed = 0  # samples up to the end of the last page
         self._samples = 0  # samples up to the end of the last packet
         self._pre_skip = pre_skip
         self._toc = CELT_FRAMES[0][0] << 3 | (STEREO if channels == 2 else 0)
         self._owed = 0
-        headers = (_opus_head(channels, pre_skip), _opus_tags(tags))
+        # Packets come in steps of 2.5 ms: what they are too long is skipped with the rest.
+        filler = -(-lead // SHORTEST) * SHORTEST
+        self._pre_skip = pre_skip = pre_skip + filler - lead
+        headers = (opus_head(channels, pre_skip), _opus_tags(tags))
         self._file = OutputFile(file)
         for header in headers:
             self._add(header, 0)
             self._flush(BEGIN_OF_STREAM if self._page == 0 else 0)
+        self.pause(filler)
 
     @property
     def samples(self) -> int:
@@ -113,20 +130,34 @@ class OggOpusWriter:
         self._toc = opus[0] & ~FRAME_COUNT_CODE
         self._append(opus, duration)
 
-    def conceal(self, samples: int) -> None:
+    def conceal(self, samples: int, following: bytes = b"") -> None:
         """Stand in for lost packets, by packets that ask the decoder to conceal.
 
         RFC 7845 section 4.1: time passes only by packets. They take two bytes for 120 ms.
-        What is no multiple of 2.5 ms is kept for the next gap.
+        Up to 1.25 ms, what is no multiple of 2.5 ms, are settled with the next gap.
         """
         self._fill(samples, b"", (self._toc >> 3, opus_duration(bytes([self._toc]))))
 
     def pause(self, samples: int) -> None:
-        """Let time pass in which nothing was sent, by packets of silence, 14 bytes for 120 ms.
+        """Let time pass in which nothing was sent: a packet of silence, then a byte for 120 ms.
 
-        Concealment would not do: long after a tone it still makes up noise.
+        Concealment alone would not do: long after a tone it still makes up noise.
         """
-        self._fill(samples, SILENT_FRAME)
+        first = min(samples, MAX_PACKET_SAMPLES)
+        self._fill(first, SILENT_FRAME)
+        self._owed += samples - first
+        while self._owed >= MAX_PACKET_SAMPLES:
+            self._append(bytes([LONG_FILLER | self._toc & STEREO]), MAX_PACKET_SAMPLES)
+            self._owed -= MAX_PACKET_SAMPLES
+        self._fill(0, SILENT_FRAME)
+
+    def flush(self) -> None:
+        """Write the page that is being filled as it is, to be written again when there is more.
+
+        A file that can not seek keeps it back, up to a second of audio.
+        """
+        if self._packets and self._file.seekable and not self._file.closed:
+            self._write_page(0)
 
     def close(self, length: int | None = None) -> None:
         """Finish the file; ``length`` cuts the end to so many samples. Idempotent.
@@ -151,8 +182,9 @@ class OggOpusWriter:
         self._owed += samples
         for config, duration in (*preferred, *CELT_FRAMES):
             head = config << 3 | self._toc & STEREO | FRAME_COUNT_CODE
-            while self._owed >= duration:
-                count = min(self._owed, MAX_PACKET_SAMPLES) // duration
+            slack = SHORTEST // 2 if duration == SHORTEST else 0
+            while self._owed + slack >= duration:
+                count = min(self._owed + slack, MAX_PACKET_SAMPLES) // duration
                 self._append(bytes([head, count]) + frame * count, count * duration)
                 self._owed -= count * duration
 
@@ -160,8 +192,12 @@ class OggOpusWriter:
         # A page is written when the next packet comes, not when it is full: the last one
         # must be there to carry the end-of-stream flag.
         full = len(self._lacing) + len(packet) // 255 + 1 > MAX_SEGMENTS
-        if full or self._samples + duration - self._flushed > PAGE_SAMPLES:
+        fillers = len(packet) == 1 and len(self._packets) == self._fillers
+        limit = FILLER_PAGE_SAMPLES if fillers else PAGE_SAMPLES
+        if full or self._samples + duration - self._flushed > limit:
             self._flush()
+            self._fillers = 0
+        self._fillers += len(packet) == 1
         self._add(packet, duration)
 
     def _add(self, packet: bytes, duration: int) -> None:
@@ -171,17 +207,27 @@ class OggOpusWriter:
         self._samples += duration
 
     def _flush(self, flags: int = 0) -> None:
+        self._page_at += self._write_page(flags)
+        self._written = 0
+        self._page += 1
+        self._flushed = self._samples
+        self._lacing.clear()
+        self._packets.clear()
+
+    def _write_page(self, flags: int) -> int:
+        """Write the page over what of it is in the file; return its size."""
         header = struct.pack(
             "<4sBBqIIIB",
             *(b"OggS", 0, flags, self._samples, self._serial, self._page, 0, len(self._lacing)),
         )
         page = bytearray(b"".join((header, self._lacing, *self._packets)))
         struct.pack_into("<I", page, 22, page_checksum(page))
-        self._file.write(page)
-        self._page += 1
-        self._flushed = self._samples
-        self._lacing.clear()
-        self._packets.clear()
+        if self._written:
+            self._file.write_at(self._page_at, page)
+        else:
+            self._file.write(page)
+        self._written = len(page)
+        return len(page)
 
 
 def is_filler(packet: bytes) -> bool:
@@ -189,12 +235,14 @@ def is_filler(packet: bytes) -> bool:
 
     Encoders write one frame of either without the count.
     """
+    if len(packet) == 1 and packet[0] | STEREO == LONG_FILLER | STEREO:
+        return True
     if len(packet) < 2 or packet[0] & FRAME_COUNT_CODE != FRAME_COUNT_CODE:
         return False
     return packet[2:] in (b"", SILENT_FRAME * packet[1]) and not packet[1] & FRAME_COUNT_FLAGS
 
 
-def _opus_head(channels: int, pre_skip: int) -> bytes:
+def opus_head(channels: int, pre_skip: int) -> bytes:
     """RFC 7845 section 5.1: version 1, mapping family 0, no gain."""
     return struct.pack("<8sBBHIhB", b"OpusHead", 1, channels, pre_skip, SAMPLE_RATE, 0, 0)
 

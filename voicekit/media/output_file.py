@@ -1,6 +1,7 @@
 """A file that a sink writes: its errors are `MediaError`, with the name of the file."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -24,12 +25,25 @@ class OutputFile:
             self.name = str(getattr(file, "name", "the stream"))
             self.stream = file
             self._owned = False
+        self.seekable = self._is_seekable()
+        self._start = self.stream.tell() if self.seekable else 0
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append, and leave nothing in a buffer: what was written survives a crash."""
         with self.named_errors():
             self.stream.write(data)
             self.stream.flush()
+
+    def write_at(self, position: int, data: bytes | bytearray) -> None:
+        """Overwrite, from ``position`` behind the beginning; go on writing at the end.
+
+        Only for a seekable file.
+        """
+        with self.named_errors():
+            self.stream.seek(self._start + position)
+            self.stream.write(data)
+            self.stream.flush()
+            self.stream.seek(0, os.SEEK_END)
 
     def close(self) -> None:
         """Close the file, if it was opened here."""
@@ -46,3 +60,9 @@ class OutputFile:
         except OSError as error:
             why = error.strerror or str(error)
             raise MediaError(f"can not write {self.name}: {why}") from error
+
+    def _is_seekable(self) -> bool:
+        try:
+            return self.stream.seekable()
+        except (AttributeError, OSError, io.UnsupportedOperation):
+            return False

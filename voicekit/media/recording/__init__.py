@@ -1,0 +1,23 @@
+"""Recording a call: tracks on one timeline, in any format, on disk or in memory."""
+
+from .call import CallRecording
+from .formats import FORMATS
+from .manifest import Manifest, Track, TrackEntry, read_manifest
+from .recorder import Recorder
+from .sink import PcmWriter, Sink
+from .timeline import Timeline
+from .wav import WavWriter
+
+__all__ = [
+    "FORMATS",
+    "CallRecording",
+    "Manifest",
+    "PcmWriter",
+    "Recorder",
+    "Sink",
+    "Timeline",
+    "Track",
+    "TrackEntry",
+    "WavWriter",
+    "read_manifest",
+]
