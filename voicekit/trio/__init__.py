@@ -4,6 +4,7 @@
 voice server.
 """
 
+from .live import LiveStream
 from .network import Datagrams, Network
 from .server import Listening, serve
 from .streams import EventStream, FrameStream
@@ -15,6 +16,7 @@ __all__ = [
     "EventStream",
     "FrameStream",
     "Listening",
+    "LiveStream",
     "Network",
     "Voice",
     "Workers",

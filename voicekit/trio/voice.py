@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import trio
 
@@ -31,10 +31,11 @@ from ..pacer import Histogram, LatePolicy, Pacer, Stream, process_pacer
 from ..server_info import VoiceServerInfo
 from ..stats import ConnectionStats
 from .driver import Driver
+from .ears import Ears
 from .network import Datagrams, Network
 from .playout import SILENCE_TIMEOUT, Playout
 from .pump import beside
-from .streams import EventStream, FrameStream, error_of
+from .streams import EventStream, error_of
 
 __all__ = ["Voice", "connect"]
 
@@ -48,8 +49,6 @@ FLUSH_TIMEOUT = 0.5
 #: busy for some tens of milliseconds.
 RING = 0.1
 
-#: Twenty seconds of one speaker, or two of ten.
-FRAMES_KEPT = 1000
 EVENTS_KEPT = 1000
 
 
@@ -100,7 +99,7 @@ class _Options(TypedDict):
     progress: Callable[[float], object] | None
 
 
-class Voice:
+class Voice(Ears):
     """One call: what `connect` gives. Its methods belong to one thread, as all of trio's do."""
 
     def __init__(
@@ -111,19 +110,17 @@ class Voice:
         network: Network,
         pacer: Pacer | None,
     ) -> None:
+        super().__init__()
         #: The state machine. Read it freely; call `drain` after changing anything in it.
         self.connection = connection
-        #: How the call ended; None while it lasts.
-        self.closed: Closed | None = None
         self._driver = Driver(
             self.connection,
             config,
             network,
             ssl_context,
             self._handle_event,
-            self._handle_frames,
+            self._hear,
         )
-        self._frame_streams: list[FrameStream] = []
         # From the beginning, for the first `events`: who is in the call is told before ready.
         self._early_events: EventStream | None = EventStream(EVENTS_KEPT, self._forget)
         self._event_streams: list[EventStream] = [self._early_events]
@@ -224,19 +221,6 @@ class Voice:
         }
 
     # -- what comes in ---------------------------------------------------------------
-
-    def frames(self, size: int = FRAMES_KEPT) -> FrameStream:
-        """Return an iterator over the audio of everybody, from now on.
-
-        It keeps ``size`` frames for a slow reader, then drops the oldest (``dropped``).
-        It ends when the call was left and raises what the call failed with.
-        """
-        stream = FrameStream(size, self._forget)
-        if self.closed is not None:
-            stream.end(self.closed)
-        else:
-            self._frame_streams.append(stream)
-        return stream
 
     def events(self, size: int = EVENTS_KEPT) -> EventStream:
         """Return an iterator over all other events; `Closed` is the last.
@@ -412,14 +396,9 @@ class Voice:
         if self._leaving:
             raise CallClosed("the call was left")
 
-    def _handle_frames(self, frames: list[AudioFrame]) -> None:
-        for stream in self._frame_streams:
-            stream.put_many(frames)
-
     def _handle_event(self, event: Event) -> None:
         if type(event) is AudioFrame:
-            for frames in self._frame_streams:
-                frames.put(event)
+            self._hear([event])
             return
         for events in self._event_streams:
             events.put(event)
@@ -427,20 +406,17 @@ class Voice:
             case AudioStopped():
                 self._audio_stops += 1
             case Closed():
-                self.closed = event
-                for frames in self._frame_streams:
-                    frames.end(event)
+                self._end_listening(event)
             case NeedNewSession() | WaitingForUpdate():
                 self._stalled = event
-            case SessionReady() | SessionResumed() | UserLeft() | DaveTransition() | DaveFailed():
+            case UserLeft():
+                self._tell(event)
+            case SessionReady() | SessionResumed() | DaveTransition() | DaveFailed():
                 pass
             case _:
                 return
         self._changed.unpark_all()
 
-    def _forget(self, stream: FrameStream | EventStream) -> None:
-        streams: list[Any] = (
-            self._frame_streams if isinstance(stream, FrameStream) else self._event_streams
-        )
-        if stream in streams:
-            streams.remove(stream)
+    def _forget(self, stream: EventStream) -> None:
+        if stream in self._event_streams:
+            self._event_streams.remove(stream)

@@ -93,6 +93,8 @@ class Utterances:
         self._decoders = Decoders(config.channels, config.max_speakers) if pcm else None
         #: Pieces that were not polled in time.
         self.dropped = 0
+        #: Whether no more will come than what `poll` still has.
+        self.is_over = False
 
     def receive_frame(self, frame: AudioFrame) -> None:
         """Take a frame that the call has handed out."""
@@ -152,6 +154,7 @@ class Utterances:
             self._put(talker.end(max(now, talker.ends_at), EndReason.CLOSED))
             self._speakers.remove(talker)
         self._due = math.inf
+        self.is_over = True
 
     def stats(self) -> dict[int, JitterStats]:
         """Return what the buffer of each user has counted."""

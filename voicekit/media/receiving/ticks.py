@@ -75,6 +75,8 @@ class Ticker:
         self._renderer = _Renderer(config) if pcm else None
         #: Ticks that were not polled in time.
         self.dropped = 0
+        #: Whether no more will come than what `poll` still has.
+        self.is_over = False
 
     def receive_frame(self, frame: AudioFrame) -> None:
         """Take a frame that the call has handed out."""
@@ -123,11 +125,11 @@ class Ticker:
 
     def finish(self, now: float) -> None:
         """The call is over: tick until everything that waits was played."""
-        self.handle_timeout(now)
         for _ in range(self._size):
             if not any(speaker.waiting for speaker in self._speakers):
                 break
-            self.handle_timeout(self._began + self._number * TICK)
+            self.handle_timeout(max(now, self._began + self._number * TICK))
+        self.is_over = True
 
     def stats(self) -> dict[int, JitterStats]:
         """Return what the buffer of each user has counted."""
