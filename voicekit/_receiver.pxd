@@ -43,6 +43,7 @@ cdef class Receiver:
     cdef object dave            # None: frames come as they are
     cdef FrameGate gate         # its short way, or None
     cdef dict streams           # by SSRC
+    cdef dict _named            # the SSRC that was named last for each user with a stream
     cdef Stream _latest         # whose packet came last: mostly its next one follows
     cdef double next_check      # no stream needs a look before it; infinity: none does
     cdef Py_ssize_t _held_bytes
@@ -68,6 +69,8 @@ cdef class Receiver:
     # Blocks of streams heard since their last report, the longest unreported first.
     cdef list report_blocks(self, double now)
 
+    cdef int _name(self, Stream stream) except -1
+    cdef int _unname(self, Stream stream) except -1
     cdef Stream _find(self, uint32_t ssrc)
     cdef Stream _add(self, uint32_t ssrc, double now)
     cdef int _remove(self, Stream stream) except -1

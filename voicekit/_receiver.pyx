@@ -41,7 +41,7 @@ from ._rtp cimport (
     PacketView,
 )
 
-from .events import SpeakingStarted, SpeakingStopped
+from .events import SpeakingStarted, SpeakingStopped, SsrcChanged
 from .stats import StreamStats
 
 __all__ = ["Receiver", "Stream"]
@@ -108,6 +108,7 @@ cdef class Receiver:
         self.dave = dave
         self.gate = None if dave is None else dave.gate
         self.streams = {}
+        self._named = {}
         self.next_check = INFINITY
         self._max_streams = config.max_ssrcs
         self._hold_packets = config.hold_packets
@@ -303,13 +304,16 @@ cdef class Receiver:
             stream = self._add(ssrc, now)
         if stream.owner == OWNER_KNOWN:
             if stream.user_id == user_id:
+                self._name(stream)
                 return stream
             self.set_speaking(stream, False, now)
             self._drop_keyless(stream, INFINITY)
+            self._unname(stream)
         self._drop_held(stream, now)
         stream.owner = OWNER_KNOWN
         stream.user_id = user_id
         stream.since = now
+        self._name(stream)
         held = stream.held
         stream.held = []
         for frame in held:
@@ -320,6 +324,20 @@ cdef class Receiver:
                 self._outbox.put(frame)
         return stream
 
+    cdef int _name(self, Stream stream) except -1:
+        """Note under which SSRC a user is known now, and report that it is another one."""
+        old = self._named.get(stream.user_id)
+        if old is None or old != stream.ssrc:
+            self._named[stream.user_id] = stream.ssrc
+            if old is not None:
+                self._outbox.put(SsrcChanged(stream.user_id, stream.ssrc, old))
+        return 0
+
+    cdef int _unname(self, Stream stream) except -1:
+        if self._named.get(stream.user_id) == stream.ssrc:
+            del self._named[stream.user_id]
+        return 0
+
     cdef int remove_user(self, uint64_t user_id, double now) except -1:
         """Take all SSRCs from a user who left; a new call of theirs has a new one."""
         cdef Stream stream
@@ -327,6 +345,7 @@ cdef class Receiver:
             if stream.owner == OWNER_KNOWN and stream.user_id == user_id:
                 self.set_speaking(stream, False, now)
                 self._drop_keyless(stream, INFINITY)
+                self._unname(stream)
                 stream.owner = OWNER_LEFT
                 stream.since = now
                 self.next_check = min(self.next_check, self._deadline(stream))
@@ -424,6 +443,7 @@ cdef class Receiver:
         if stream.owner == OWNER_KNOWN:
             self.set_speaking(stream, False, stream.voice_at)
             self._drop_keyless(stream, INFINITY)
+            self._unname(stream)
         return self._drop_held(stream, INFINITY)
 
     cdef int forget_all(self) except -1:

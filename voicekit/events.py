@@ -36,6 +36,7 @@ __all__ = [
     "SpeakingChanged",
     "SpeakingStarted",
     "SpeakingStopped",
+    "SsrcChanged",
     "UnknownMessage",
     "UserJoined",
     "UserLeft",
@@ -146,6 +147,18 @@ class SpeakingChanged(_Event, frozen=True):
     user_id: int
     ssrc: int
     flags: int  #: `voicekit.codes.SpeakingFlags`
+
+
+class SsrcChanged(_Event, frozen=True):
+    """Somebody's audio comes in another stream from now on, and they did not leave meanwhile.
+
+    Op 5 or op 12 said so. In a new session (`SessionReady`) everybody may have another SSRC,
+    without this.
+    """
+
+    user_id: int
+    ssrc: int
+    old_ssrc: int
 
 
 class RtcpReceived(_Event, frozen=True):
@@ -271,6 +284,7 @@ Event = (
     | SpeakingStarted
     | SpeakingStopped
     | SpeakingChanged
+    | SsrcChanged
     | RtcpReceived
     | PacketDropped
     | AudioStopped

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicekit.events import SpeakingStarted, SpeakingStopped
+from voicekit.events import SpeakingStarted, SpeakingStopped, SsrcChanged
 
 from .peers import (
     ALICE,
@@ -131,3 +131,49 @@ def test_the_end_of_a_session_forgets_everybody(server, end):
     session.set_key(MODE, KEY)
     session.map_ssrc(ALICES, ALICE, 1.0)
     assert session.receive(server.packet(ALICES, 1), 1.0).user_id == ALICE
+
+
+def test_a_user_s_other_ssrc_is_reported_and_the_way_back_too():
+    session = ready_session()
+    session.map_ssrc(ALICES, ALICE, 0.0)
+    session.map_ssrc(BOBS, BOB, 0.0)
+    session.map_ssrc(ALICES, ALICE, 0.1)
+    assert drain(session) == []
+    session.map_ssrc(7, ALICE, 1.0)
+    session.map_ssrc(7, ALICE, 1.1)
+    assert drain(session) == [SsrcChanged(ALICE, 7, ALICES)]
+    session.map_ssrc(ALICES, ALICE, 2.0)
+    assert drain(session) == [SsrcChanged(ALICE, ALICES, 7)]
+
+
+def test_the_change_is_told_before_what_was_held_of_the_new_stream(server):
+    session = ready_session()
+    session.map_ssrc(ALICES, ALICE, 0.0)
+    session.receive(server.packet(7, 1), 0.1)
+    session.speaking(7, ALICE, 1, 0.15)
+    changed, *rest = drain(session)
+    assert changed == SsrcChanged(ALICE, 7, ALICES)
+    assert [frame.ssrc for frame in frames(rest)] == [7]
+
+
+def test_who_left_or_lost_the_ssrc_to_somebody_has_none_that_changes():
+    session = ready_session()
+    session.map_ssrc(ALICES, ALICE, 0.0)
+    session.remove_user(ALICE, 0.1)
+    session.map_ssrc(7, ALICE, 0.2)  # came again
+    session.map_ssrc(7, BOB, 0.3)  # and the server gave it away
+    session.map_ssrc(8, ALICE, 0.4)
+    assert drain(session) == []
+    session.map_ssrc(9, BOB, 0.5)
+    assert drain(session) == [SsrcChanged(BOB, 9, 7)]
+
+
+def test_in_a_new_session_nobody_has_changed(server):
+    session = ready_session(max_ssrcs=1)
+    session.map_ssrc(ALICES, ALICE, 0.0)
+    session.reset(0x0102_0305)
+    session.set_key(MODE, KEY, nonce_start=0)
+    session.map_ssrc(7, ALICE, 1.0)
+    session.map_ssrc(8, BOB, 1.1)  # no room: hers is forgotten
+    session.map_ssrc(9, ALICE, 1.2)
+    assert drain(session) == []
