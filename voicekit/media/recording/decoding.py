@@ -1,30 +1,37 @@
 """A sink of decoded audio: Opus in, PCM out, loss concealed, a drifting clock put right."""
 
+from typing import NamedTuple
+
+from ..._jitter import Lost
 from ..._rtp import SAMPLE_RATE, opus_duration
-from ...opus_packet import opus_has_fec
+from ..concealment import Concealer
 from ..ogg import PRE_SKIP
 from .sink import PcmWriter
 
 __all__ = ["DecodedSink"]
 
-#: Concealment is made in pieces of 20 ms: bounded memory.
-CONCEAL_SAMPLES = 960
+FRAME_SAMPLES = SAMPLE_RATE // 50
+
+
+class _Packet(NamedTuple):
+    """What a `Concealer` needs of a frame. Numbers count from the first one that is missing."""
+
+    sequence: int
+    opus: bytes
 
 
 class DecodedSink:
     """A `Sink` that decodes into a `PcmWriter`.
 
     Lost packets come back from the one behind them where it repeats them (in-band FEC), else the
-    decoder makes them up. The first ``skip`` samples are left out: by so many an encoder is late,
-    so that the file lies on the timeline as an Ogg file does.
+    decoder makes them up (`Concealer`). The first ``skip`` samples are left out: by so many an
+    encoder is late, so that the file lies on the timeline as an Ogg file does.
 
     Raises `MediaError` when the file can not be written, `OpusNotFound` without libopus.
     """
 
     def __init__(self, writer: PcmWriter, *, channels: int = 2, skip: int = PRE_SKIP) -> None:
-        from ...opus import Decoder  # loads libopus; the Ogg recorder does without
-
-        self._decoder = Decoder(SAMPLE_RATE, channels)
+        self._concealer = Concealer(channels=channels)
         self._channels = channels
         self._writer = writer
         self._skip = skip
@@ -40,31 +47,18 @@ class DecodedSink:
 
         One that only turns out to be damaged in the decoder is concealed instead.
         """
-        from ...opus import OpusError
-
-        duration = opus_duration(opus)
-        if not duration:
+        if not opus_duration(opus):
             raise ValueError(f"{len(opus)} bytes that are no Opus packet")
-        try:
-            pcm = self._decoder.decode(opus)
-        except OpusError:
-            self.conceal(duration)
-        else:
-            self._append(_stretched(pcm, self._channels, self._shift) if self._shift else pcm)
-            self._shift = 0
+        pcm = self._concealer.decode(_Packet(0, opus))
+        self._append(_stretched(pcm, self._channels, self._shift) if self._shift else pcm)
+        self._shift = 0
 
     def conceal(self, samples: int, following: bytes = b"") -> None:
         """Stand in for lost packets."""
-        repeated = opus_duration(following) if opus_has_fec(following) else 0
-        made_up = samples - repeated if samples >= repeated else samples
-        while made_up >= CONCEAL_SAMPLES:
-            self._append(self._decoder.decode(None, frame_size=CONCEAL_SAMPLES))
-            made_up -= CONCEAL_SAMPLES
-        if repeated and samples >= repeated:
-            self.pause(made_up)
-            self._append(self._decoder.decode(following, fec=True, frame_size=repeated))
-        else:
-            self.pause(made_up)
+        each = opus_duration(following) or FRAME_SAMPLES
+        packets = max(1, samples // each)
+        lost = Lost(packets, 0, 0, packets * each, samples)
+        self._append(self._concealer.decode(lost, _Packet(packets, following)))
 
     def pause(self, samples: int) -> None:
         """Let time pass in which nothing was sent: silence."""
