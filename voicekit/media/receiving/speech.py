@@ -7,6 +7,7 @@ speech   . . . [word word   word] . . . . . . . .     one user, as it is due
 import enum
 import math
 from collections import deque
+from operator import attrgetter
 
 import msgspec
 
@@ -107,7 +108,7 @@ class Utterances:
             if gone is not None:
                 self._put(gone.end(frame.arrived, EndReason.FORGOTTEN))
         talker.push(frame)
-        self._due = min(self._due, talker.wakes_at())
+        self._set_alarm(talker)
 
     def receive_event(self, event: Event, now: float) -> None:
         """Take an event of the call. Who leaves is played out, then the utterance ends."""
@@ -116,7 +117,7 @@ class Utterances:
             talker = self._speakers.get(event.user_id)
             if talker is not None:
                 talker.left_at = now
-                self._due = min(self._due, talker.wakes_at())
+                self._set_alarm(talker)
 
     def next_timeout(self) -> float | None:
         """Return when there may be something; None: not before a frame comes."""
@@ -126,11 +127,13 @@ class Utterances:
         """Do all that was due until ``now``, in its order."""
         check_time(now)
         while self._due <= now:
-            if len(self._speakers):
-                talker = min(self._speakers, key=_Talker.wakes_at)
-                if talker.wakes_at() <= now:
-                    self._step(talker)
-            self._due = min(map(_Talker.wakes_at, self._speakers), default=math.inf)
+            talker = min(self._speakers, key=_WAKES_AT, default=None)
+            if talker is None:
+                self._due = math.inf
+            elif talker.wakes_at <= now:
+                self._step(talker)
+            else:
+                self._due = talker.wakes_at
 
     def poll(self) -> SpeechEvent | None:
         """Return the next event, or None. Here it is decoded."""
@@ -160,9 +163,13 @@ class Utterances:
         """Return what the buffer of each user has counted."""
         return {talker.user_id: talker.stats() for talker in self._speakers}
 
+    def _set_alarm(self, talker: "_Talker") -> None:
+        talker.wakes_at = talker.next_deadline()
+        self._due = min(self._due, talker.wakes_at)
+
     def _step(self, talker: "_Talker") -> None:
         """Do the next thing that is due of one user."""
-        now = talker.wakes_at()
+        now = talker.wakes_at
         due = talker.next_timeout()
         if due is not None and due <= now:
             heard = talker.pop(due)
@@ -173,6 +180,7 @@ class Utterances:
         else:
             self._put(talker.end(now, EndReason.LEFT))
             self._speakers.remove(talker)
+        talker.wakes_at = talker.next_deadline()
 
     def _hear(self, talker: "_Talker", heard: Heard) -> None:
         for piece, following in talker.hear(heard):
@@ -203,6 +211,8 @@ class _Talker(Speaker):
         self._silence = math.inf if config.silence is None else config.silence
         self._inactivity = math.inf if config.inactivity is None else config.inactivity
         self._quiet_level = config.quiet_level
+        #: What `next_deadline` was when something was done last.
+        self.wakes_at = math.inf
         #: Whether they are in the middle of one.
         self.is_open = False
         self._began = 0.0
@@ -211,7 +221,7 @@ class _Talker(Speaker):
         # Lost just before the first word: perhaps it was the first.
         self._before: Heard | None = None
 
-    def wakes_at(self) -> float:
+    def next_deadline(self) -> float:
         """Return when there is something to do."""
         due = self.next_timeout()
         if self.is_open and self.left_at is None:
@@ -259,3 +269,6 @@ class _Talker(Speaker):
 
     def _deadline(self) -> float:
         return min(self._voice_ends + self._silence, self._heard_until + self._inactivity)
+
+
+_WAKES_AT = attrgetter("wakes_at")
