@@ -153,6 +153,15 @@ LINES = (
             "jitter late": Budget("at most", 0.1, "%"),
         },
     ),
+    Line(
+        "an hour of recording, 10 speakers, Opus as it came",
+        "≤ 2 % of a core, ≤ 50 MiB, disk ≤ the Opus received + 3 %",
+        {
+            "recording cpu": Budget("at most", 2, "%"),
+            "recording memory": Budget("at most", 50, "MiB"),
+            "recording disk": Budget("at most", 3, "%"),
+        },
+    ),
 )
 
 BUDGETS = {key: budget for line in LINES for key, budget in line.budgets.items()}

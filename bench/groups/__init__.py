@@ -16,6 +16,7 @@ NAMES = (
     "dave",
     "gateway",
     "jitter",
+    "recording",
     "udp",
     "pacing",
     "calls",

@@ -22,6 +22,7 @@ EXPECTED = {
     "dave": {"a frame encrypted, dave.py", "a frame decrypted, dave.py"},
     "gateway": {"a message decoded", "a handshake"},
     "udp": {"the trio runner, bursts of 64", "asyncio, DatagramProtocol"},
+    "recording": {"in turns", "all at once"},
     "import": {"import voicekit", "import voicekit: modules"},
 }
 

@@ -1,6 +1,5 @@
 """``voicekit record``: one file per user, for a while."""
 
-import math
 import ssl
 import time
 from pathlib import Path
@@ -11,12 +10,11 @@ import trio
 import typer
 
 from ..config import Config
-from ..events import RtcpReceived
 from ..media import Recorder, Track
 from ..media.recording import FORMATS
 from ..server_info import VoiceServerInfo
-from ..trio import Voice, connect
-from ..trio.pump import beside
+from ..trio import connect
+from ..trio import record as write
 from .options import (
     CaFile,
     ChannelId,
@@ -33,13 +31,10 @@ from .options import (
     server_info,
     tls_context,
 )
-from .output import Bar, Report
+from .output import Report
 from .running import interruptible, run
 
 __all__ = ["record", "track_sentence"]
-
-#: How often the files are brought up to date while nobody speaks, in seconds.
-TICK = 0.15
 
 
 def record(
@@ -97,7 +92,7 @@ async def _record(
             try:
                 with trio.move_on_after(seconds):
                     with report.progress("recording", seconds) as bar:
-                        await _write_all(voice, recorder, bar)
+                        await write(voice, recorder, progress=bar.update)
             finally:
                 dave_version = voice.connection.dave_version
     finally:
@@ -113,27 +108,6 @@ async def _record(
     )
     failed = any(track.error is not None for track in tracks)
     return interruption.exit_code or int(failed)
-
-
-async def _write_all(voice: Voice, recorder: Recorder, bar: Bar) -> None:
-    """Write what comes until the call ends."""
-
-    async def read_reports() -> None:
-        async for event in voice.events():
-            if isinstance(event, RtcpReceived):
-                recorder.receive_rtcp(event.packets, event.arrived)
-
-    async def tick() -> None:
-        began = trio.current_time()
-        while True:
-            await trio.sleep(TICK)
-            now = trio.current_time()
-            recorder.handle_timeout(now)
-            bar.update(math.floor(now - began))
-
-    async with beside(read_reports), beside(tick):
-        async for frame in voice.frames():
-            recorder.write(frame)
 
 
 def _who(track: Track) -> str:

@@ -6,6 +6,7 @@ voice server.
 
 from .live import LiveStream
 from .network import Datagrams, Network
+from .recording import record
 from .server import Listening, serve
 from .streams import EventStream, FrameStream
 from .voice import Voice, connect
@@ -21,6 +22,7 @@ __all__ = [
     "Voice",
     "Workers",
     "connect",
+    "record",
     "run_workers",
     "serve",
 ]
