@@ -36,6 +36,8 @@ MODULES = [
     "_sender",
     "_session",
     "_sodium",
+    "media._gain",
+    "media._loudness",
     "net._udp",
     "pacer._lateness",
     "pacer._loop",

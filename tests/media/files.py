@@ -26,18 +26,25 @@ def made_by_ffmpeg(
     *,
     rate: int = SAMPLE_RATE,
     layout: str = "stereo",
+    tags: dict[str, str] | None = None,
     **options: str,
 ) -> bytes:
     """Encode stereo samples at 48 kHz into any container by any codec."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
+        out.metadata.update(tags or {})
         stream: Any = out.add_stream(codec, rate=rate, options=options)
         stream.layout = layout
+        stream.codec_context.open()
         resampler = av.AudioResampler(
-            format=stream.format.name, layout=layout, rate=rate, frame_size=_frame_size(codec)
+            format=stream.format.name,
+            layout=layout,
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or 960,
         )
         whole = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="stereo")
         whole.sample_rate = SAMPLE_RATE
+        whole.pts = 0
         for frame in [*resampler.resample(whole), *resampler.resample(None)]:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -56,7 +63,3 @@ def video(seconds: float = 0.2) -> bytes:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return file.getvalue()
-
-
-def _frame_size(codec: str) -> int:
-    return {"libmp3lame": 1152, "aac": 1024}.get(codec, 960)

@@ -17,7 +17,13 @@ from tests.media.frames import decoded, encoded
 from tests.reference import ogg
 from voicekit._rtp import opus_duration
 from voicekit.errors import MediaError
-from voicekit.media import OggOpusWriter, Source, open_source, read_opus_packets
+from voicekit.media import (
+    EncoderOptions,
+    OggOpusWriter,
+    Source,
+    open_source,
+    read_opus_packets,
+)
 from voicekit.opus import Encoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,26 +85,6 @@ def test_what_only_fills_gaps_in_a_recording_passes_too() -> None:
     assert read_opus_packets(file.getvalue()) == PACKETS[:2]
 
 
-@pytest.mark.parametrize("frame", [480, 1920, 2880])
-def test_opus_in_packets_of_another_length_is_encoded_anew(frame: int) -> None:
-    source = open_source(ogg_of(encoded(PCM, frame=frame)))
-    assert not source.passthrough
-    frames = read_all(source)
-    assert {opus_duration(packet) for packet in frames} == {960}
-    assert measure(PCM, decoded(frames)).faithful
-
-
-def test_a_packet_of_another_length_in_the_middle_changes_over() -> None:
-    longer = encoded(PCM[96_000:], frame=1920)
-    source = open_source(ogg_of(PACKETS[:100] + longer))
-    assert source.passthrough
-    frames = read_all(source)
-    assert not source.passthrough
-    assert frames[:100] == PACKETS[:100]
-    assert {opus_duration(packet) for packet in frames} == {960}
-    assert len(frames) == pytest.approx(150, abs=1)
-
-
 def test_a_volume_other_than_1_is_heard() -> None:
     half = read_all(open_source(ogg_of(PACKETS), volume=0.5))
     assert not open_source(ogg_of(PACKETS), volume=0.5).passthrough
@@ -119,31 +105,6 @@ def test_a_gain_in_the_header_is_applied() -> None:
 
 # -- encoded -------------------------------------------------------------------
 
-FORMATS = [
-    ("wav", "pcm_s16le", 48_000, "stereo"),
-    ("wav", "pcm_s16le", 44_100, "stereo"),
-    ("wav", "pcm_f32le", 96_000, "stereo"),
-    ("wav", "pcm_u8", 48_000, "stereo"),
-    ("flac", "flac", 48_000, "stereo"),
-    ("mp3", "libmp3lame", 44_100, "stereo"),
-    ("adts", "aac", 48_000, "stereo"),
-    ("mp4", "aac", 48_000, "stereo"),
-    ("matroska", "aac", 44_100, "stereo"),
-    ("aiff", "pcm_s16be", 48_000, "stereo"),
-]
-
-
-@pytest.mark.parametrize(("container", "codec", "rate", "layout"), FORMATS)
-def test_what_ffmpeg_reads_is_played(container: str, codec: str, rate: int, layout: str) -> None:
-    file = made_by_ffmpeg(PCM, container, codec, rate=rate, layout=layout)
-    source = open_source(file)
-    assert not source.passthrough
-    assert source.duration == pytest.approx(3, abs=0.1)
-    frames = read_all(source)
-    assert {opus_duration(frame) for frame in frames} == {960}
-    assert len(frames) == pytest.approx(150, abs=4)
-    assert measure(PCM, decoded(frames)).snr > 10
-
 
 def test_surround_and_mono_become_stereo() -> None:
     mono = np.repeat(PCM[:, :1], 2, axis=1)
@@ -151,6 +112,7 @@ def test_surround_and_mono_become_stereo() -> None:
     out = decoded(frames)
     assert np.abs(out[:, 0].astype(int) - out[:, 1]).max() < 100
     assert measure(mono, out).faithful
+    assert np.std(out) == pytest.approx(np.std(mono), rel=0.02), "as loud as it was"
     surround = read_all(open_source(made_by_ffmpeg(PCM, "flac", "flac", layout="5.1")))
     assert decoded(surround).any()
 
@@ -168,17 +130,11 @@ def test_a_minute_is_3000_frames_at_any_rate(rate: int) -> None:
 
 def test_the_bitrate_is_kept() -> None:
     sizes = [
-        sum(map(len, read_all(open_source(wav(PCM), bitrate=rate)))) for rate in (32_000, 192_000)
+        sum(map(len, read_all(open_source(wav(PCM), encoder=EncoderOptions(bitrate=rate)))))
+        for rate in (32_000, 192_000)
     ]
     assert sizes[0] == pytest.approx(32_000 / 8 * 3, rel=0.15)
     assert sizes[1] == pytest.approx(192_000 / 8 * 3, rel=0.15)
-
-
-def test_volume_0_is_silence_and_too_much_is_clipped_not_wrapped() -> None:
-    assert not decoded(read_all(open_source(wav(PCM), volume=0))).any()
-    loud = decoded(read_all(open_source(wav(PCM), volume=4)))
-    expected = np.clip(PCM.astype(np.int32) * 4, -32768, 32767)
-    assert measure(expected, loud).snr > 10
 
 
 def test_the_format_may_change_in_the_middle() -> None:
@@ -189,7 +145,8 @@ def test_the_format_may_change_in_the_middle() -> None:
     assert len(frames) == pytest.approx(300, abs=8)
     out = decoded(frames)
     assert measure(PCM, out).snr > 10
-    mono = np.repeat(PCM.mean(axis=1, dtype=np.float64)[:, None], 2, axis=1)
+    # FFmpeg mixes floats down by 0.7 each.
+    mono = np.repeat(PCM.mean(axis=1, dtype=np.float64)[:, None], 2, axis=1) * np.sqrt(2)
     assert measure(mono[24_000:96_000], out[144_000 + 24_000 :]).snr > 10
 
 
@@ -216,9 +173,11 @@ def test_close_is_idempotent_and_ends_it(tmp_path: Path) -> None:
     path.rename(tmp_path / "b.wav")
 
 
-def test_a_path_that_looks_like_a_url_is_a_path() -> None:
-    with pytest.raises(MediaError, match=r"can not read http://127\.0\.0\.1:9/a\.mp3: No such"):
-        open_source("http://127.0.0.1:9/a.mp3")
+def test_a_path_object_is_never_a_url() -> None:
+    with pytest.raises(MediaError, match=r"can not read http:.*a\.mp3: No such"):
+        open_source(Path("http://127.0.0.1:9/a.mp3"))
+    with pytest.raises(MediaError, match=r"can not read file:///etc/passwd: No such"):
+        open_source("file:///etc/passwd")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +264,19 @@ def test_a_cut_off_file_plays_up_to_the_cut() -> None:
     assert len(frames) >= 50
 
 
-@pytest.mark.parametrize("settings", [{"volume": -1}, {"volume": float("nan")}, {"bitrate": 128}])
+WRONG: list[dict[str, Any]] = [
+    {"volume": -1},
+    {"volume": float("nan")},
+    {"volume": float("inf")},
+    {"start": -0.1},
+    {"start": float("nan")},
+    {"loop": -1},
+    {"normalize": 0.0},
+    {"normalize": float("nan")},
+]
+
+
+@pytest.mark.parametrize("settings", WRONG, ids=str)
 def test_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         open_source(wav(PCM), **settings)

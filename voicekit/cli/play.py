@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..config import Config
-from ..media import Source, open_source
+from ..media import EncoderOptions, Source, open_source
 from ..server_info import VoiceServerInfo
 from ..trio import Voice, connect
 from .options import (
@@ -56,9 +56,10 @@ def play(
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
     config = Config(modes=modes_of(mode), dave=not no_dave)
     context = tls_context(ca_file)
+    options = EncoderOptions(bitrate=bitrate * 1000)
     # Open all of them first: a typing mistake should not show after an hour of music.
     sources: list[tuple[Path, Source]] = [
-        (path, open_source(path, bitrate=bitrate * 1000, volume=volume)) for path in files
+        (path, open_source(path, volume=volume, encoder=options)) for path in files
     ]
     code = run(_play, info, config, context, sources, Report(json))
     if code:

@@ -1,16 +1,16 @@
-"""Reading audio files with PyAV: open, find the audio, demultiplex, decode, resample.
+"""Reading audio files with PyAV: open, find the audio, demultiplex, decode, seek.
 
 Every fault becomes a `MediaError` of one line that names the file.
 """
 
 import contextlib
-import io
-import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._rtp import SAMPLE_RATE
 from ..errors import MediaError
+from .input_file import File, InputFile, one_line
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -18,30 +18,56 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
-__all__ = ["FRAME_SAMPLES", "AudioFile", "File"]
+__all__ = ["TIMEOUT", "AudioFile", "Format", "RawPcm"]
 
-#: 20 ms at 48 kHz, what Discord's own clients send.
-FRAME_SAMPLES = 960
-FRAME_BYTES = FRAME_SAMPLES * 2 * 2  # two channels of int16
+#: Seconds for which a URL may send nothing: three times what a slow server takes.
+TIMEOUT = 10.0
 
-File: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+#: Containers whose own index or timestamps say exactly what is where. In others (MP3, ADTS,
+#: AC-3, ADPCM, WMA …) FFmpeg estimates from the bit rate: there we read on from the beginning.
+_EXACT_SEEK = {"flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg"}
+#: Decoders need what is before the wanted place: MP3 up to nine packets, Opus 80 ms.
+_PRE_ROLL = 0.3
 
-# The file is opened here and FFmpeg gets its content: a path that looks like a URL is no
-# URL, and a playlist (HLS, concat) must not make FFmpeg fetch addresses or other files.
-_OPTIONS = {"protocol_whitelist": "none"}
+
+@dataclass(frozen=True, slots=True)
+class RawPcm:
+    """The format of samples without a header, by FFmpeg's name: ``s16le``, ``f32le``, ``u8`` …"""
+
+    sample_format: str = "s16le"
+    sample_rate: int = 48_000
+    channels: int = 2
+
+    def __post_init__(self) -> None:
+        if self.sample_rate < 1 or self.channels < 1:
+            raise ValueError(
+                f"raw PCM has at least 1 Hz and 1 channel, not {self.sample_rate}, {self.channels}"
+            )
+
+
+#: What it is, where the content does not say: FFmpeg's name of a demultiplexer, or raw PCM.
+Format: TypeAlias = str | RawPcm
 
 
 class AudioFile:
-    """The audio stream of a file that PyAV can open."""
+    """The audio stream of a file that PyAV can open.
+
+    ``timeout`` is for URLs: the seconds for which the server may send nothing.
+    """
 
     stream: "AudioStream"
 
-    def __init__(self, file: File) -> None:
+    def __init__(
+        self, file: File | InputFile, format: Format | None = None, *, timeout: float = TIMEOUT
+    ) -> None:
         self._resources = contextlib.ExitStack()
+        self._timeout = timeout
         with contextlib.ExitStack() as opening:
             opening.callback(self.close)
-            self.name, content = self._content(file)
-            self._container = self._open(content)
+            self.input = file if isinstance(file, InputFile) else InputFile(file)
+            self._resources.callback(self.input.close)
+            self.name = self.input.name
+            self._container = self._open(format)
             self.stream = self._choose_stream()
             opening.pop_all()
 
@@ -55,46 +81,62 @@ class AudioFile:
         return None
 
     @property
+    def container(self) -> str:
+        """FFmpeg's name of the container: ``"ogg"``, ``"mp3"``, ``"matroska,webm"`` …"""
+        return self._container.format.name
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec: ``"opus"``, ``"mp3"``, ``"pcm_s16le"`` …"""
+        return self.stream.codec_context.codec.canonical_name
+
+    @property
     def is_opus(self) -> bool:
-        """Whether it holds Opus. FFmpeg has two decoders, and PyAV names the one it took."""
-        return self.stream.codec_context.name in ("opus", "libopus")
+        """Whether it holds Opus."""
+        return self.codec == "opus"
+
+    @property
+    def bit_rate(self) -> int | None:
+        """Bits per second of the audio, or else of all of the file; None if unknown."""
+        return self.stream.bit_rate or self._container.bit_rate or None
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Tags, with their names in lower case. A stream's (Ogg has them there) go first."""
+        found = {**self._container.metadata, **self.stream.metadata}
+        return {key.lower(): value for key, value in found.items()}
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of the packets' time stamps."""
+        return self.stream.time_base or Fraction(1, 1_000_000)
+
+    @property
+    def seeks_exactly(self) -> bool:
+        """Whether the container knows where each moment is; see `seek`."""
+        if self.codec.startswith("pcm_") and self.container in ("wav", "aiff", "w64", "rf64"):
+            return True
+        return self.container in _EXACT_SEEK
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
-        """Yield the packets of the audio stream."""
-        import av
+        """Yield the packets of the audio stream, from where it was last sought."""
+        packets = self._container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except Exception as error:  # what a file object's seek raises comes through, too
+                self.input.check()
+                raise MediaError(
+                    f"{self.name} can not be read to its end: {self._reason(error)}"
+                ) from error
+            if packet is None:
+                self.input.check()
+                return
+            if packet.size:  # the last one is empty: it flushes decoders
+                yield packet
 
-        try:
-            for packet in self._container.demux(self.stream):
-                if packet.size:  # the last one is empty: it flushes decoders
-                    yield packet
-        except (av.FFmpegError, OSError) as error:
-            raise MediaError(f"{self.name} can not be read to its end: {_reason(error)}") from error
-
-    def decode(
-        self, packets: "Iterable[Packet[AudioStream]]", volume: float
-    ) -> Iterator[memoryview]:
-        """Yield frames of 20 ms, 48 kHz, stereo, int16; the last one filled with silence.
-
-        Packets that can not be decoded are left out, as players do. A buffer that is yielded
-        is valid until the next one.
-        """
-        resampler: _Resampler | None = None
-        for frame in self._decoded(packets):
-            # Chained streams may change their format in the middle.
-            if resampler is not None and not resampler.takes(frame):
-                yield from resampler.push(None)
-                resampler = None
-            if resampler is None:
-                resampler = _Resampler(frame, volume)
-            yield from resampler.push(frame)
-        if resampler is not None:
-            yield from resampler.push(None)
-
-    def close(self) -> None:
-        """Close the file, if it was opened here. Idempotent."""
-        self._resources.close()
-
-    def _decoded(self, packets: "Iterable[Packet[AudioStream]]") -> "Iterator[AudioFrame]":
+    def decode(self, packets: "Iterator[Packet[AudioStream]]") -> "Iterator[AudioFrame]":
+        """Yield decoded frames. Packets that can not be decoded are left out, as players do."""
         import av
 
         for packet in packets:
@@ -103,46 +145,77 @@ class AudioFile:
             except av.FFmpegError:
                 continue
             yield from frames
-        with contextlib.suppress(av.FFmpegError):
+        with contextlib.suppress(av.FFmpegError, EOFError):
             yield from self.stream.decode(None)  # what the decoder still holds
 
-    def _content(self, file: File) -> tuple[str, BinaryIO]:
-        """Return a name for messages, and a seekable stream that is not empty."""
-        content: BinaryIO
-        if isinstance(file, bytes):
-            name, content = "the given data", io.BytesIO(file)
-        elif isinstance(file, str | os.PathLike):
-            name = os.fspath(file)
-            try:
-                content = self._resources.enter_context(open(file, "rb"))  # noqa: SIM115
-            except OSError as error:
-                raise MediaError(f"can not read {name}: {_reason(error)}") from error
-        else:
-            name, content = str(getattr(file, "name", "the given stream")), file
-        try:
-            start = content.tell()
-            empty = not content.read(1)
-            content.seek(start)
-        except OSError as error:
-            raise MediaError(f"can not read {name}: {_reason(error)}") from error
-        if empty:
-            raise MediaError(f"{name} is empty")
-        return name, content
+    def seek(self, seconds: float, *, rewind: bool = False) -> "Iterator[Packet[AudioStream]]":
+        """Yield packets from some way before ``seconds`` on, so that decoders get settled.
 
-    def _open(self, content: BinaryIO) -> "InputContainer":
+        With ``rewind``, and where the container does not know better, all of it is read from
+        the beginning, without decoding it: slow for hours, but exact. Raises `MediaError` if it
+        can not go back.
+        """
+        early = max(0.0, seconds - _PRE_ROLL)
+        exact = self.seeks_exactly and not rewind
+        self._jump(int(early / self.time_base) if exact and early else 0)
+        packets = self.packets()
+        return packets if exact else self._skip(packets, early)
+
+    def close(self) -> None:
+        """Close the file, if it was opened here. Idempotent."""
+        self._resources.close()
+
+    def _skip(
+        self, packets: "Iterator[Packet[AudioStream]]", until: float
+    ) -> "Iterator[Packet[AudioStream]]":
+        skipping = until > 0
+        for packet in packets:
+            if skipping and packet.pts is not None:
+                skipping = (packet.pts + (packet.duration or 0)) * self.time_base < until
+            if not skipping:
+                yield packet
+
+    def _jump(self, to: int) -> None:
+        if not self.input.seekable:
+            raise MediaError(f"{self.name} can not be sought: it is read as it comes")
+        try:
+            self._container.seek(to, stream=self.stream)
+        except Exception as error:
+            raise MediaError(f"{self.name} can not be sought: {self._reason(error)}") from error
+
+    def _open(self, format: Format | None) -> "InputContainer":
         try:
             import av
         except ImportError as error:
             raise MediaError(
                 "reading media files needs PyAV: pip install 'voicekit[media]'"
             ) from error
+        options = {"protocol_whitelist": self.input.protocols}
+        if isinstance(format, RawPcm):
+            options["sample_rate"] = str(format.sample_rate)
+            options["ch_layout"] = f"{format.channels} channels"
+            format = format.sample_format
+        what: Any = self.input.stream
+        timeout = None
+        if self.input.url is not None:
+            what, timeout = self.input.url, self._timeout
+            # HTTP: go on by a range request when the connection breaks.
+            options |= {"reconnect": "1", "reconnect_delay_max": "2"}
         try:
-            container = av.open(content, "r", options=_OPTIONS, metadata_errors="ignore")
-        except (av.FFmpegError, OSError) as error:
-            raise MediaError(
-                f"{self.name} is not a media file, or is damaged: {_reason(error)}"
-            ) from error
-        return self._resources.enter_context(container)
+            container = av.open(
+                what, "r", format=format, options=options, timeout=timeout, metadata_errors="ignore"
+            )
+        except Exception as error:
+            self.input.check()
+            if str(error).startswith("no container format"):  # PyAV's ValueError
+                raise ValueError(f"FFmpeg knows no format {format!r}") from None
+            reason = self._reason(error)
+            if self.input.url is not None:
+                raise MediaError(f"can not open {self.name}: {reason}") from error
+            raise MediaError(f"{self.name} is not a media file, or is damaged: {reason}") from error
+        opened: InputContainer = self._resources.enter_context(container)
+        self.input.check()
+        return opened
 
     def _choose_stream(self) -> "AudioStream":
         import av
@@ -156,53 +229,9 @@ class AudioFile:
             raise MediaError(f"{self.name} holds no audio")
         return stream
 
-
-class _Resampler:
-    """FFmpeg filters: any samples in, frames of 20 ms out."""
-
-    def __init__(self, frame: "AudioFrame", volume: float) -> None:
-        from av.filter import Graph
-
-        self._format = _format_of(frame)
-        self._graph = Graph()
-        layout, sample_format, rate = self._format
-        chain = [
-            self._graph.add_abuffer(
-                format=sample_format, sample_rate=rate, layout=layout, time_base=frame.time_base
-            )
-        ]
-        for name, arguments in (
-            ("volume", f"volume={volume:.6f}:precision=float"),
-            ("aformat", f"sample_fmts=s16:sample_rates={SAMPLE_RATE}:channel_layouts=stereo"),
-            ("asetnsamples", f"nb_out_samples={FRAME_SAMPLES}:pad=1"),
-            ("abuffersink", None),
-        ):
-            if name != "volume" or volume != 1:
-                chain.append(self._graph.add(name, arguments))
-        self._graph.link_nodes(*chain).configure()
-
-    def takes(self, frame: "AudioFrame") -> bool:
-        """Whether the frame has the format that the filters were made for."""
-        return _format_of(frame) == self._format
-
-    def push(self, frame: "AudioFrame | None") -> Iterator[memoryview]:
-        """Yield what comes out after a frame went in; None flushes."""
+    def _reason(self, error: Exception) -> str:
         import av
 
-        self._graph.push(frame)
-        while True:
-            try:
-                out = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            # FFmpeg pads its buffers: take what is sound.
-            yield memoryview(out.planes[0])[:FRAME_BYTES]
-
-
-def _format_of(frame: "AudioFrame") -> tuple[str, str, int]:
-    return frame.layout.name, frame.format.name, frame.sample_rate
-
-
-def _reason(error: Exception) -> str:
-    """Return the text of an error without the number and the file name around it."""
-    return str(getattr(error, "strerror", None) or error)
+        if isinstance(error, av.error.ExitError):
+            return f"nothing came for {self._timeout:g} s"
+        return one_line(error)

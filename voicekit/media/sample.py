@@ -8,7 +8,9 @@ import math
 from collections.abc import Iterator
 
 from .._rtp import SAMPLE_RATE
-from .audio_file import FRAME_SAMPLES
+from .encoder_options import EncoderOptions
+from .pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS
+from .source import AudioSource
 
 __all__ = ["SAMPLE_FRAMES", "SampleSource", "open_sample", "sample_pcm"]
 
@@ -29,9 +31,9 @@ _PARTIALS = ((1, 1.0, 0.7), (2, 0.45, 0.45), (3, 0.2, 0.3), (4, 0.08, 0.2))
 _ATTACK = 0.006  # seconds: softer than a click
 
 
-def open_sample(*, bitrate: int = 128_000) -> "SampleSource":
+def open_sample(*, volume: float = 1.0, encoder: EncoderOptions | None = None) -> "SampleSource":
     """Return the tune as a source. Raises `OpusNotFound` where there is no libopus."""
-    return SampleSource(bitrate)
+    return SampleSource(volume=volume, encoder=encoder)
 
 
 def sample_pcm() -> "array.array[int]":
@@ -74,24 +76,20 @@ def _pluck(pitch: float, count: int) -> Iterator[float]:
         yield value * min(1.0, n / attack, (count - n) / release)
 
 
-class SampleSource:
+class SampleSource(AudioSource):
     """The tune as a `Source`."""
 
-    duration = SAMPLE_FRAMES / 50
-    passthrough = False
+    def __init__(self, *, volume: float = 1.0, encoder: EncoderOptions | None = None) -> None:
+        super().__init__(volume=volume, encoder=encoder)
+        self._pcm = memoryview(sample_pcm()).cast("B")
+        self._open_encoder()
 
-    def __init__(self, bitrate: int = 128_000) -> None:
-        from ..opus import Encoder
+    @property
+    def duration(self) -> float:
+        """Six seconds."""
+        return SAMPLE_FRAMES * FRAME_SECONDS
 
-        self._encoder = Encoder(SAMPLE_RATE, 2, "audio")
-        self._encoder.bitrate = bitrate
-        self._pcm = memoryview(sample_pcm())
-
-    def read(self) -> bytes | None:
-        """Return the next Opus frame of 20 ms, or None at the end."""
-        frame, self._pcm = self._pcm[: 2 * FRAME_SAMPLES], self._pcm[2 * FRAME_SAMPLES :]
-        return self._encoder.encode(frame) if frame else None
-
-    def close(self) -> None:
-        """Stop here."""
-        self._pcm = self._pcm[:0]
+    def next_pcm(self) -> bytes | None:
+        """Return the next 20 ms as samples, or None at the end."""
+        frame, self._pcm = self._pcm[:FRAME_BYTES], self._pcm[FRAME_BYTES:]
+        return bytes(frame) or None
