@@ -16,7 +16,7 @@ from voicekit.media.receiving import (
     SpeechEvent,
     Utterances,
 )
-from voicekit.opus import Encoder
+from voicekit.opus import Decoder, Encoder
 
 from .calls import ALICE, BOB, CAROL, PACKET, frame, numbers, run, said, talk
 
@@ -108,7 +108,7 @@ def test_who_leaves_is_heard_to_the_end_then_the_utterance_ends() -> None:
 
 def test_who_comes_again_with_a_new_ssrc_is_the_same_speaker() -> None:
     before = talk(ALICE, 0.0, 10, silence=0)
-    after = talk(ALICE, 0.3, 10, ssrc=99, first=500)
+    after = talk(ALICE, 0.22, 10, ssrc=99, first=500)
     events = run(Utterances(), [*before, (UserLeft(ALICE), 0.2), *after], until=4.0)
     assert said(events, ALICE) == before + after
     assert [where for _, where, _ in borders(events)][-1] is EndReason.SILENCE
@@ -166,6 +166,22 @@ def test_pcm_has_the_sound_of_each_piece_and_of_its_holes() -> None:
     assert isinstance(pieces[30].item, Lost)
     assert all(max(array("h", piece.pcm)) > 4000 for piece in pieces[1:])
     assert all(not e.pcm for e in run(Utterances(), frames) if isinstance(e, Speech))
+
+
+def test_in_pcm_a_new_ssrc_begins_with_a_decoder_of_its_own() -> None:
+    frames, fresh = [], []
+    for number, hertz in enumerate((440, 1000)):
+        encoder, decoder = Encoder(48_000, 1), Decoder(48_000, 1)
+        for n in range(10):
+            wave = (
+                math.sin(hertz * 2 * math.pi * t / 48_000) for t in range(n * 960, n * 960 + 960)
+            )
+            opus = encoder.encode(array("h", [round(8000 * value) for value in wave]))
+            sent = number * 0.2 + n * 0.02
+            frames.append(frame(ALICE, n, sent, ssrc=70 + number, opus=opus))
+            fresh.append(decoder.decode(opus))
+    events = run(Utterances(ListenConfig(channels=1), pcm=True), frames)
+    assert [event.pcm for event in events if isinstance(event, Speech)] == fresh
 
 
 def test_what_can_not_work_is_refused() -> None:

@@ -6,9 +6,10 @@ from array import array
 import pytest
 
 from voicekit import AudioFrame, JitterConfig, LocalProtocolError, Lost
+from voicekit.codes import SILENCE_FRAME
 from voicekit.events import UserLeft
 from voicekit.media.receiving import TICK, ListenConfig, Ticker, VoiceTick
-from voicekit.opus import Encoder
+from voicekit.opus import Decoder, Encoder
 
 from .calls import ALICE, BOB, CAROL, FRAME, PACKET, frame, items, numbers, run, talk
 
@@ -39,10 +40,20 @@ def test_everybody_s_frames_come_together_in_ticks_of_20_ms() -> None:
     for user, count in ((ALICE, 55), (BOB, 55), (CAROL, 25)):
         assert numbers(items(ticks, user)) == list(range(count))
         assert max(len(tick.speaking.get(user, ())) for tick in ticks) == 1
+    assert all(items for tick in ticks for items in tick.speaking.values())
     together = [tick for tick in ticks if tick.speaking.keys() == {ALICE, BOB}]
     assert len(together) >= 25
     # 60 ms is the delay of a path that nothing is known of.
     assert min(tick.at for tick in ticks if ALICE in tick.speaking) == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.1, 1e6, 12345.678])
+def test_who_is_in_step_with_the_ticks_has_one_frame_in_each_whatever_sums_round_to(
+    begin: float,
+) -> None:
+    frames = talk(ALICE, begin, 300)
+    ticks = run(Ticker(now=begin), frames, until=begin + 8)
+    assert [len(tick.speaking[ALICE]) for tick in ticks if ALICE in tick.speaking] == [1] * 305
 
 
 def test_ticks_go_on_while_nobody_speaks() -> None:
@@ -181,26 +192,35 @@ def test_pcm_is_20_ms_of_each_speaker_in_each_tick() -> None:
     assert all(tick.pcm.keys() >= tick.speaking.keys() for tick in ticks)
 
 
-def test_pcm_of_long_frames_is_cut_and_of_short_ones_is_joined() -> None:
-    for duration in (120, 480, 2880):
-        encoder = Encoder(48_000, 1)
-        seconds = duration / 48_000
-        wave = [round(8000 * math.sin(0.05 * t)) for t in range(48_000)]
-        frames = [
-            frame(
-                ALICE,
-                n,
-                n * seconds,
-                duration=duration,
-                opus=encoder.encode(array("h", wave[n * duration : (n + 1) * duration])),
-            )
-            for n in range(48_000 // duration)
-        ]
-        ticks = run(Ticker(ListenConfig(channels=1), pcm=True, now=0.0), frames, until=1.04)
-        pieces = [tick.pcm[ALICE] for tick in ticks if ALICE in tick.pcm]
-        assert {len(piece) for piece in pieces} == {2 * SAMPLES}
-        assert len(pieces) >= 48
-        assert all(loudness(piece) > 4000 for piece in pieces[2:]), duration
+@pytest.mark.parametrize("duration", [120, 480, 960, 2880])
+@pytest.mark.parametrize("phase", [0.0, 0.0012, 0.0191])
+def test_in_pcm_frames_of_any_length_are_joined_and_cut_without_losing_a_sample(
+    duration: int, phase: float
+) -> None:
+    encoder, decoder = Encoder(48_000, 1), Decoder(48_000, 1)
+    seconds = duration / 48_000
+    count = 24_000 // duration
+    wave = [round(8000 * math.sin(0.05 * t)) for t in range(24_000)]
+    packets = [
+        encoder.encode(array("h", wave[n * duration : (n + 1) * duration])) for n in range(count)
+    ]
+    frames = [
+        frame(ALICE, n, phase + n * seconds, duration=duration, opus=packet)
+        for n, packet in enumerate(packets)
+    ]
+    end = phase + count * seconds
+    frames += talk(ALICE, end, 0, first=count)  # silence: whatever comes behind it is over
+    packets += [SILENCE_FRAME] * 5
+    engine = Ticker(ListenConfig(channels=1), pcm=True, now=0.0)
+    pieces = [tick.pcm[ALICE] for tick in run(engine, frames, until=1.0) if ALICE in tick.pcm]
+    assert {len(piece) for piece in pieces} == {2 * SAMPLES}
+    spoken = b"".join(map(decoder.decode, packets))
+    heard = b"".join(pieces)
+    begin = heard.find(spoken[480:960])  # the encoder's own delay is zeros
+    assert begin >= 480
+    assert heard[begin:].startswith(spoken[480:])
+    assert not any(heard[: begin - 480])
+    assert len(heard) <= len(spoken) + 2 * 2 * SAMPLES
 
 
 def test_in_pcm_what_is_lost_or_late_is_made_up() -> None:
