@@ -385,3 +385,36 @@ def test_a_mix_of_tracks_that_begin_at_different_times_is_silent_between() -> No
     out = np.frombuffer(mix.getvalue(), "<i2").reshape(-1, 2)
     assert not out[: 5 * RATE - 400].any()
     assert find_lag(PCM / 32768, out[5 * RATE :] / 32768) == 0
+
+
+def test_silence_that_has_to_be_encoded_is_encoded_as_it_passes() -> None:
+    """Or an hour of it would hold everybody up when somebody speaks again."""
+    recorder = Recorder(None, "flac", begin=1000.0)
+    for frame in speech(PACKETS, at=1000.0, path=0.0):
+        recorder.write(frame)
+    now = 1003.0
+    while now < 1020.0:
+        recorder.handle_timeout(now)
+        now += 0.15
+    file = recorder.recordings[42]
+    assert isinstance(file, io.BytesIO)
+    assert len(audio_of(io.BytesIO(file.getvalue()))) > 15 * RATE
+    again = speech(
+        PACKETS, at=1020.0, path=0.0, sequence=65_530 + 150, rtp_time=2**32 - 9600 + 20 * RATE
+    )
+    for frame in again:
+        recorder.write(frame)
+    (track,) = recorder.close()
+    assert (track.lost, track.concealed) == (0, 0)
+    out = audio_of(io.BytesIO(file.getvalue()))
+    assert abs(find_lag(PCM / 32768, out[20 * RATE :] / 32768)) <= 1
+
+
+def test_the_latest_recording_of_a_directory_is_read(tmp_path: Path) -> None:
+    for user in (1, 2):
+        recorder = Recorder(tmp_path)
+        for frame in speech(PACKETS, user_id=user):
+            recorder.write(frame)
+        recorder.close()
+    assert [track.user_id for track in read_manifest(tmp_path).tracks] == [2]
+    assert read_manifest(tmp_path / "recording.json").tracks[0].user_id == 1

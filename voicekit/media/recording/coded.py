@@ -50,6 +50,8 @@ CODINGS = {
 class CodedFile:
     """A `PcmWriter` over an encoder and a container of FFmpeg's."""
 
+    encodes_silence = True
+
     def __init__(self, file: str | os.PathLike[str] | BinaryIO, coding: Coding) -> None:
         try:
             import av

@@ -36,6 +36,8 @@ class DecodedSink:
         self._writer = writer
         self._skip = skip
         self._shift = 0
+        #: Whether the writer has to encode silence, rather than leave a hole.
+        self.encodes_silence: bool = getattr(writer, "encodes_silence", False)
 
     @property
     def samples(self) -> int:

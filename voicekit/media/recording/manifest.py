@@ -102,10 +102,12 @@ def write_manifest(path: Path, manifest: Manifest) -> int:
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
-    """Read ``recording.json``, or that of a directory. Raises `MediaError`."""
+    """Read ``recording.json``, or the latest one of a directory. Raises `MediaError`."""
     where = Path(path)
     if where.is_dir():
-        where = where / MANIFEST
+        stem, ending = MANIFEST.split(".")
+        there = where.glob(f"{stem}*.{ending}")
+        where = max(there, key=lambda one: one.stat().st_mtime_ns, default=where / MANIFEST)
     try:
         return msgspec.json.decode(where.read_bytes(), type=Manifest)
     except OSError as error:

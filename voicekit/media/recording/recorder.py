@@ -153,7 +153,7 @@ class Recorder:
         self._now = max(self._now, now)
         self._flush_at = now + FLUSH_INTERVAL
         for track in self._tracks.values():
-            if track.dirty:
+            if track.dirty or track.encodes_silence:
                 track.writer.handle_timeout(now)
                 track.writer.flush()
                 track.dirty = track.writer.holding
@@ -174,7 +174,7 @@ class Recorder:
     def resume(self, now: float) -> None:
         """Go on after `pause`. Idempotent."""
         if self._paused_at is not None:
-            begin = now if self._begin is None else self._begin
+            begin = self._paused_at if self._begin is None else self._begin
             pause = (round(self._paused_at - begin, 3), round(now - begin, 3))
             self._pauses.append(pause)
             self._paused_at = None
@@ -290,6 +290,10 @@ class _UserTrack:
             return self._sinks
 
         self.writer = TrackWriter(recorder.timeline, begin, open_sinks, Activity())
+
+    @property
+    def encodes_silence(self) -> bool:
+        return any(sink.encodes_silence for sink in self._sinks)
 
     def close(self) -> None:
         for sink in self._sinks:

@@ -110,6 +110,8 @@ class GuardedSink:
         self._flush: Callable[[], None] | None = getattr(sink, "flush", None)
         self._shift: Callable[[int], None] | None = getattr(sink, "shift", None)
         self._samples = 0
+        #: Whether silence is work: it is written as it passes then, not when it is over.
+        self.encodes_silence: bool = getattr(sink, "encodes_silence", False)
 
     @property
     def can_shift(self) -> bool:

@@ -149,8 +149,8 @@ class Timeline:
             stream.wall_drift = _slope(points)
         stream.wall_offset = median(y - stream.wall_drift * x for x, y in points)
 
-    def restart(self, ssrc: int) -> None:
-        """Forget the clock of a stream: it was set anew."""
+    def forget(self, ssrc: int) -> None:
+        """Forget the clock of a stream: it was set anew, or the stream is over."""
         self._streams.pop(ssrc, None)
 
     def time_of(self, ssrc: int, rtp_time: int) -> float:

@@ -41,6 +41,8 @@ CLOCK_SLACK = 2.0
 COARSE_SLIP = 480
 FINE_SLIP = 12
 FINE_STEP = 24
+#: How far silence stays behind, in seconds: what is on its way may still come before it.
+IDLE_SECONDS = 2.0
 #: Frames between two coarse corrections.
 COARSE_INTERVAL = 25
 #: Opus packets of up to so many bytes say that nothing is said (DTX).
@@ -119,8 +121,9 @@ class TrackWriter:
         self._write_ready()
 
     def handle_timeout(self, now: float) -> None:
-        """Write what has waited long enough."""
+        """Write what has waited long enough, or silence while nobody speaks."""
         if not self._waiting:
+            self._let_pass(now - IDLE_SECONDS)
             return
         held = now - self._waiting_since
         if self._settling or self._suspect:
@@ -154,6 +157,8 @@ class TrackWriter:
             self._write_earliest()
 
     def _begin_stream(self, frame: ReceivedFrame) -> None:
+        if self._ssrc is not None:
+            self._timeline.forget(self._ssrc)
         self._ssrc = frame.ssrc
         self._missing = 0
         self._fresh = True
@@ -173,7 +178,7 @@ class TrackWriter:
         frames = self._waiting.values()
         lateness = [self._timeline.lateness(f.ssrc, f.rtp_time, f.arrived) or 0.0 for f in frames]
         if lateness and not -JUMP < min(lateness) < JUMP:
-            self._timeline.restart(self._ssrc)
+            self._timeline.forget(self._ssrc)
             self._fresh = True
             self._missing = 0
         for frame in frames:
@@ -263,6 +268,13 @@ class TrackWriter:
         for sink in self._sinks:
             sink.conceal(samples, following)
         self._position += samples
+
+    def _let_pass(self, until: float) -> None:
+        """Write silence up to a time where that is work: hours at once would hold everybody up."""
+        samples = round((until - self._begin) * SAMPLE_RATE) - self._position
+        if samples > 0 and any(sink.encodes_silence for sink in self._sinks):
+            self._pause(samples)
+            self._clock += samples
 
     def _pause(self, samples: int) -> None:
         if samples > 0:
