@@ -5,7 +5,8 @@
 
 from collections.abc import Callable, Iterator
 
-from voicekit import JitterBuffer, JitterConfig
+from voicekit import AudioFrame, JitterBuffer, JitterConfig
+from voicekit.media.receiving import Ticker, Utterances
 from voicekit.testing import Trace, make_trace
 
 from ..jitter_models import WAYS, Heard, adaptive, fixed, frames, songbird
@@ -34,6 +35,16 @@ TIMED = 4.0
 LOOP = (
     "buffer = JitterBuffer()\nfor frame in frames:\n buffer.push(frame); buffer.pop(frame.arrived)"
 )
+LISTENING = """engine = make()
+for frame in frames:
+    engine.receive_frame(frame)
+    while engine.poll() is not None: pass
+"""
+
+ENGINES: dict[str, Callable[[], Ticker | Utterances]] = {
+    "ticks": lambda: Ticker(now=0.0),
+    "utterances": Utterances,
+}
 
 #: A knob of each way, turned from a short delay to a long one.
 SWEEPS: dict[str, Callable[[Trace], list[Heard]]] = {
@@ -63,6 +74,22 @@ def _time(options: Options) -> Iterator[Row]:
         work[name] = batched(statement(LOOP, frames=came, JitterBuffer=JitterBuffer), len(came))
     for name, timing in options.measure(work).items():
         yield Row.timed("jitter", f"push and pop: {name}", timing)
+    crowd = _crowd(10)
+    work = {
+        name: batched(statement(LISTENING, frames=crowd, make=make), len(crowd))
+        for name, make in ENGINES.items()
+    }
+    for name, timing in options.measure(work).items():
+        yield Row.timed("jitter", f"{name}: a frame of ten speakers", timing)
+
+
+def _crowd(size: int) -> list[AudioFrame]:
+    """Return what arrives when as many talk at once."""
+    came = []
+    for user in range(1, size + 1):
+        for f in frames(make_trace("talk, bursts, 60 ms", seed=user, seconds=TIMED)):
+            came.append(AudioFrame(user, user, f.opus, f.sequence, f.rtp_time, arrived=f.arrived))
+    return sorted(came, key=lambda frame: frame.arrived)
 
 
 def _compare(trace: Trace) -> Iterator[Row]:
