@@ -206,7 +206,8 @@ class TrackWriter:
         if self._fresh:
             gap = max(0, place - self._position)
         else:
-            gap = frame.rtp_time - self._clock
+            latest = round((frame.arrived + CLOCK_SLACK - self._begin) * SAMPLE_RATE)
+            gap = max(0, min(frame.rtp_time - self._clock, latest - self._position))
             gap = self._correct(frame, duration, gap, place - self._position - gap)
         self._clock = frame.rtp_time + duration
         self._fresh = False
@@ -241,7 +242,6 @@ class TrackWriter:
         self._uncorrected += 1
         if gap > self._missing * duration:
             return max(0, gap + slip)  # a pause: nobody hears where exactly it ends
-        gap = max(0, gap)
         quiet = frame.opus == SILENCE_FRAME or len(frame.opus) <= QUIET_BYTES
         if quiet and slip > 0:
             return gap + slip
