@@ -14,7 +14,7 @@ from tests.media.frames import decoded, encoded
 from tests.media.test_framed_opus import Pipe
 from voicekit.media import LOUDNESS, FileSource, OggOpusWriter, open_source
 from voicekit.media._loudness import LoudnessMeter
-from voicekit.media.loudness import normalising_gain
+from voicekit.media.sources.loudness import normalising_gain
 
 PCM = music(1.5)
 

@@ -8,7 +8,7 @@ from tests.measure import measure
 from tests.media.frames import decoded
 from voicekit._rtp import opus_duration
 from voicekit.media import open_sample
-from voicekit.media.sample import SAMPLE_FRAMES, sample_pcm
+from voicekit.media.sources.sample import SAMPLE_FRAMES, sample_pcm
 
 
 def test_it_is_six_seconds_and_never_clips() -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .._rtp import SAMPLE_RATE
+from ..._rtp import SAMPLE_RATE
 from .audio_file import TIMEOUT, AudioFile, Format
 from .framed_opus import DCA_MAGIC, FramedOpusReader, length_of
 from .input_file import File, InputFile

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from .._rtp import SAMPLE_RATE, opus_duration
+from ..._rtp import SAMPLE_RATE, opus_duration
 from .audio_file import AudioFile
 from .framed_opus import FramedOpusReader, length_of
 

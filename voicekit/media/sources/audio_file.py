@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import MediaError
+from ...errors import MediaError
 from .input_file import File, InputFile, one_line
 
 if TYPE_CHECKING:

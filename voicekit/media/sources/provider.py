@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from .encoder_options import EncoderOptions
+from ..pcm import Reframer
+from .encoding import EncoderOptions
 from .opus_source import OpusSource
-from .pcm import Reframer
 from .source import AudioSource
 
 __all__ = ["open_opus_provider", "open_provider"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO, TypeAlias
 
-from ..errors import MediaError
+from ...errors import MediaError
 
 __all__ = ["File", "InputFile", "one_line"]
 

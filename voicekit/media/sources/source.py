@@ -4,11 +4,11 @@ import abc
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from ._gain import amplify
-from .encoder_options import EncoderOptions
+from .._gain import amplify
+from .encoding import EncoderOptions
 
 if TYPE_CHECKING:
-    from ..opus import Encoder
+    from ...opus import Encoder
 
 __all__ = ["AudioSource", "Frames", "Source"]
 

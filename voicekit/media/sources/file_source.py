@@ -3,13 +3,13 @@
 import abc
 from collections.abc import Mapping
 
-from ..errors import MediaError
-from ._loudness import LoudnessMeter
+from ...errors import MediaError
+from .._loudness import LoudnessMeter
+from ..pcm import FRAME_SECONDS, Reframer
 from .audio_file import AudioFile
 from .decoding import Decoding
-from .encoder_options import EncoderOptions
+from .encoding import EncoderOptions
 from .loudness import normalising_gain
-from .pcm import FRAME_SECONDS, Reframer
 from .source import AudioSource, checked_seconds
 
 __all__ = ["DecodedSource", "FileSource", "nothing_in"]

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from .._rtp import SAMPLE_RATE
-from .pcm import CHANNELS
+from ..._rtp import SAMPLE_RATE
+from ..pcm import CHANNELS
 
 if TYPE_CHECKING:
-    from ..opus import Encoder
+    from ...opus import Encoder
 
 __all__ = ["EncoderOptions"]
 
@@ -68,7 +68,7 @@ class EncoderOptions:
 
     def make(self) -> "Encoder":
         """Return an encoder for 48 kHz stereo. Raises `OpusNotFound` where there is no libopus."""
-        from ..opus import Encoder
+        from ...opus import Encoder
 
         encoder = Encoder(SAMPLE_RATE, CHANNELS, self.application)
         self.apply(encoder)

@@ -7,9 +7,9 @@ import array
 import math
 from collections.abc import Iterator
 
-from .._rtp import SAMPLE_RATE
-from .encoder_options import EncoderOptions
-from .pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS
+from ..._rtp import SAMPLE_RATE
+from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS
+from .encoding import EncoderOptions
 from .source import AudioSource
 
 __all__ = ["SAMPLE_FRAMES", "SampleSource", "open_sample", "sample_pcm"]

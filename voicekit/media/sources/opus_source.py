@@ -4,16 +4,16 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .._rtp import SAMPLE_RATE, opus_duration
-from ..errors import VoicekitError
-from ..opus_frames import join_frames, split_frames
-from .encoder_options import EncoderOptions
+from ..._rtp import SAMPLE_RATE, opus_duration
+from ...errors import VoicekitError
+from ...opus_frames import join_frames, split_frames
+from ..pcm import CHANNELS, FRAME_SAMPLES, Reframer
+from .encoding import EncoderOptions
 from .file_source import FileSource, nothing_in
 from .opus_packets import OpusPackets
-from .pcm import CHANNELS, FRAME_SAMPLES, Reframer
 
 if TYPE_CHECKING:
-    from ..opus import Decoder
+    from ...opus import Decoder
 
 __all__ = ["OpusSource"]
 
@@ -191,7 +191,7 @@ class OpusSource(FileSource):
 
     def _settle_decoder(self) -> bytes:
         """Make a decoder that knows what was passed last; return the last of it, decoded."""
-        from ..opus import Decoder
+        from ...opus import Decoder
 
         self._decoder = Decoder(SAMPLE_RATE, CHANNELS)
         for packet in self._recent:

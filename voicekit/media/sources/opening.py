@@ -1,12 +1,12 @@
 """`open_source`: what a file holds decides which source plays it."""
 
-from ..errors import MediaError
+from ...errors import MediaError
+from ..ogg import is_filler
 from .audio_file import TIMEOUT, AudioFile, Format
-from .encoder_options import EncoderOptions
+from .encoding import EncoderOptions
 from .file_source import DecodedSource, FileSource
 from .framed_opus import FramedOpusReader
 from .input_file import File, InputFile
-from .ogg import is_filler
 from .opus_packets import ContainedPackets, FramedPackets, OpusPackets, is_plain_opus
 from .opus_source import OpusSource
 from .probing import is_framed

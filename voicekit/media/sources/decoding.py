@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .._rtp import SAMPLE_RATE
+from ..._rtp import SAMPLE_RATE
+from ..pcm import SAMPLE_BYTES
 from .audio_file import AudioFile
-from .pcm import SAMPLE_BYTES
 from .resampling import Resampler
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from .._rtp import SAMPLE_RATE, opus_duration
-from ..errors import MediaError
+from ..._rtp import SAMPLE_RATE, opus_duration
+from ...errors import MediaError
+from ..output_file import OutputFile
 from .input_file import File, InputFile
-from .output_file import OutputFile
 
 __all__ = ["DCA_MAGIC", "FramedOpusReader", "FramedOpusWriter"]
 

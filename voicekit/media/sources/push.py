@@ -5,10 +5,10 @@ import threading
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .._rtp import SAMPLE_RATE
-from ..errors import LocalProtocolError, MediaError
-from .encoder_options import EncoderOptions
-from .pcm import CHANNELS, FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, Reframer
+from ..._rtp import SAMPLE_RATE
+from ...errors import LocalProtocolError, MediaError
+from ..pcm import CHANNELS, FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, Reframer
+from .encoding import EncoderOptions
 from .resampling import Resampler
 from .source import AudioSource
 
