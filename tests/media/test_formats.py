@@ -1,6 +1,7 @@
 """Every format is played as it sounds, is what `probe` says, and begins where it is asked to."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -193,6 +194,16 @@ def test_what_is_said_of_a_format_is_checked() -> None:
             open_source(bytes(100), format=format)
     with pytest.raises(ValueError, match="at least 1 Hz"):
         RawPcm("s16le", 0)
+
+
+@pytest.mark.parametrize("name", ["FLAC", "MP4", "Ogg Opus"])
+def test_probing_leaves_a_file_object_where_it_was(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"1234" + file_of_tones(name))
+    with path.open("rb") as file:
+        file.seek(4)
+        assert probe(file).codec == FORMATS[name].codec
+        assert file.tell() == 4
 
 
 def test_what_probe_returns_is_a_value() -> None:

@@ -83,6 +83,14 @@ def test_probing_counts(format: str | None) -> None:
     )
 
 
+@pytest.mark.parametrize("format", KINDS)
+def test_probing_leaves_a_file_object_where_it_was(format: str | None) -> None:
+    file = io.BytesIO(b"1234" + KINDS[format])
+    file.seek(4)
+    assert probe(file, format=format).codec == "opus"
+    assert file.tell() == 4
+
+
 def test_dca1_has_its_header() -> None:
     reader = FramedOpusReader(DCA1, dca=True)
     assert reader.header == HEADER

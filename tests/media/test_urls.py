@@ -132,6 +132,14 @@ def test_a_url_without_audio_is_one_line_that_names_it(url: str, path: str) -> N
         assert "\n" not in str(raised.value)
 
 
+def test_what_is_secret_in_a_url_is_not_told(url: str) -> None:
+    secret = url.replace("//", "//user:hunter2@") + "/missing.mp3?key=hunter2"
+    with pytest.raises(MediaError) as raised:
+        open_source(secret)
+    assert f"{url}/missing.mp3: " in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -47,7 +47,7 @@ class InputFile:
         self.stream = None
         self.head = b""
         if isinstance(file, str) and file.partition("://")[0].lower() in _PROTOCOLS:
-            self.name = self.url = file
+            self.name, self.url = _without_secrets(file), file
             self.seekable = True  # until the server is asked
             return
         with contextlib.ExitStack() as opening:
@@ -163,6 +163,13 @@ class _SeekableStream(_Stream):
 
     def tell(self) -> int:
         return self._stream.tell() - self._start
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL without password and query: signed URLs have their key there."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """What a file is, before it is played: container, codec, bit rate, length, tags."""
 
-import os
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,23 +38,16 @@ def probe(file: File, *, format: Format | None = None, timeout: float = TIMEOUT)
 
     A file object that can seek is left where it was. Raises `MediaError` as `open_source` does.
     """
-    given = InputFile(file)
-    try:
+    with contextlib.ExitStack() as resources:
+        given = resources.enter_context(contextlib.closing(InputFile(file)))
         if is_framed(given, format):
-            return _probe_framed(FramedOpusReader(given, dca=format != "framed-opus"))
-        opened = AudioFile(given, format, timeout=timeout)
-        try:
-            return _probe_opened(opened)
-        finally:
-            opened.close()
-            if (
-                given.stream is not None
-                and given.seekable
-                and not isinstance(file, str | os.PathLike)
-            ):
-                given.rewind()
-    finally:
-        given.close()
+            info = _of_framed(FramedOpusReader(given, dca=format != "framed-opus"))
+        else:
+            opened = AudioFile(given, format, timeout=timeout)
+            info = _of_opened(resources.enter_context(contextlib.closing(opened)))
+        if given.url is None and given.seekable:
+            given.rewind()
+    return info
 
 
 def is_framed(given: InputFile, format: Format | None) -> bool:
@@ -62,7 +55,7 @@ def is_framed(given: InputFile, format: Format | None) -> bool:
     return given.head == DCA_MAGIC or format in FRAMED_FORMATS
 
 
-def _probe_opened(opened: AudioFile) -> MediaInfo:
+def _of_opened(opened: AudioFile) -> MediaInfo:
     context = opened.stream.codec_context
     return MediaInfo(
         container=opened.container,
@@ -75,10 +68,8 @@ def _probe_opened(opened: AudioFile) -> MediaInfo:
     )
 
 
-def _probe_framed(reader: FramedOpusReader) -> MediaInfo:
+def _of_framed(reader: FramedOpusReader) -> MediaInfo:
     seconds, size = length_of(reader)
-    if reader.input.seekable:
-        reader.rewind()
     return MediaInfo(
         container=reader.container,
         codec="opus",
