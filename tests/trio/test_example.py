@@ -1,4 +1,4 @@
-"""examples/trio_play.py, run as a user would."""
+"""examples/trio_play.py and examples/many_cores.py, run as a user would."""
 
 import os
 import signal
@@ -85,5 +85,25 @@ def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
                 assert 15 <= said.packets_valid < 30 * 50
                 assert said.packets_bad == {}
                 assert said.close_code == 1000
+
+    trio.run(main)
+
+
+def test_many_calls_play_on_several_cores(second_of_sound: Path) -> None:
+    script = str(ROOT / "examples" / "many_cores.py")
+
+    async def main() -> None:
+        with trio.fail_after(60):
+            async with running_server() as listening:
+                run = await trio.run_process(
+                    [sys.executable, script, str(second_of_sound), listening.url, "3"],
+                    env=environment(),
+                    capture_stdout=True,
+                )
+                said = sorted(run.stdout.decode().splitlines())
+                assert said == [f"user {user} played 50 frames" for user in (1, 2, 3)]
+                stats = listening.server.stats
+                await until(lambda: [one.close_code for one in stats()] == [1000] * 3)
+                assert [one.packets_valid for one in stats()] == [55] * 3
 
     trio.run(main)
