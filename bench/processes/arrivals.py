@@ -49,10 +49,10 @@ def lateness(
 ) -> npt.NDArray[np.int64]:
     """Return the lateness in nanoseconds of every packet in ``log`` whose stream is known.
 
-    ``deadlines``: SSRC to the sequence number of the first packet (None: of the first that
-    came) and its deadline (`time.monotonic_ns`). ``window``: only what came from when to when.
-    Packet n of a stream is due at that deadline plus n times 20 ms, whatever became of those
-    before: a stream that is moved once is late ever after.
+    ``deadlines``: SSRC to the sequence number of the first packet (None: of the first that came
+    when it was due) and its deadline (`time.monotonic_ns`). ``window``: only what came from when
+    to when. Packet n of a stream is due at that deadline plus n times 20 ms, whatever became of
+    those before: a stream that is moved once is late ever after.
     """
     arrivals = np.frombuffer(log, ARRIVAL)
     order = np.argsort(arrivals["ssrc"], kind="stable")
@@ -66,6 +66,10 @@ def lateness(
             continue
         first, deadline = deadlines[source]
         assert deadline is not None
+        if first is None:  # what came before the deadline is of an earlier stream of the source
+            begin += int(np.count_nonzero(when[begin:end] < deadline - PERIOD // 2))
+            if begin == end:
+                continue
         numbers = arrivals["sequence"][begin:end].astype(np.int64)
         steps = np.diff(numbers, prepend=numbers[0] if first is None else first)
         numbers = np.cumsum((steps + 0x8000) % 0x10000 - 0x8000)  # they wrap at 16 bits

@@ -40,6 +40,21 @@ def test_lost_and_overtaken_packets_keep_their_own_deadlines() -> None:
     assert lateness(arrivals, {7: (0, 0)}, NoOffset()).tolist() == [1 * MS, 22 * MS, 0]
 
 
+def test_a_first_packet_that_nobody_names_is_the_first_that_came_when_it_was_due() -> None:
+    """The same source may have sent before, in a stream that has ended."""
+    before = ((7, number, number * PERIOD) for number in range(3))
+    after = ((7, 90 + number, 5000 * MS + number * PERIOD + 3) for number in range(3))
+    late = lateness(log(*before, *after), {7: (None, 5000 * MS)}, NoOffset())
+    assert late.tolist() == [3, 3, 3]
+    assert lateness(log((7, 1, 0)), {7: (None, 5000 * MS)}, NoOffset()).tolist() == []
+
+
+def test_only_what_came_within_the_window_counts() -> None:
+    arrivals = log(*((7, number, number * PERIOD + number) for number in range(5)))
+    window = (PERIOD, 3 * PERIOD)
+    assert lateness(arrivals, {7: (0, 0)}, NoOffset(), window).tolist() == [1, 2]
+
+
 def test_sequence_numbers_wrap() -> None:
     arrivals = log(*((7, (65534 + n) & 0xFFFF, n * PERIOD + n) for n in range(5)))
     assert lateness(arrivals, {7: (65534, 0)}, NoOffset()).tolist() == [0, 1, 2, 3, 4]
