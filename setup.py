@@ -109,6 +109,7 @@ class InstallLib(install_lib):
 
 setup(
     cmdclass={"install_lib": InstallLib},
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         [extension(name) for name in names],
         compiler_directives={

@@ -37,11 +37,11 @@ def build(directory: Path, sanitizers: str = "1") -> Path:
 
     ``sanitizers`` is ``VOICEKIT_SANITIZE`` of setup.py.
 
-    Nothing in the checkout is touched: the sources are copied first, without what was
-    built from them.
+    Nothing in the checkout is touched: the sources are copied first, with the C that Cython
+    made of them, which is the same for every compiler flag.
     """
     source, library = directory / "source", directory / "library"
-    ignore = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    ignore = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(ROOT / "voicekit", source / "voicekit", ignore=ignore)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
