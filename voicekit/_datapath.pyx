@@ -273,6 +273,7 @@ cdef class Datapath:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Mutation:
     """``with mutation(now):`` one caller at a time; afterwards the parts may speak.
 

@@ -67,6 +67,7 @@ cdef inline bytes called(object function, bytes frame):
     return function(frame)
 
 
+@cython.auto_pickle(False)
 cdef class FrameGate:
     """Whether a frame passes, and what is made of it.
 

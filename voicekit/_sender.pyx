@@ -40,6 +40,7 @@ cdef double LONGEST_PAUSE = 1e9
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class SendEpoch:
     """Counts the changes of what end-to-end encryption does to frames that are sent.
 
@@ -57,6 +58,7 @@ cdef class SendEpoch:
         return vk_atomic_load(&self.value)
 
 
+@cython.auto_pickle(False)
 cdef class Borrower:
     """Seals and sends for a session, from a thread of its own."""
 
