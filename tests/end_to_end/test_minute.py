@@ -24,8 +24,7 @@ from voicekit.link import Link
 from voicekit.media import open_source, read_opus_packets
 from voicekit.media.ogg import OggOpusWriter
 
-#: One group: they share the minute.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("minute")]
+pytestmark = pytest.mark.slow
 
 SECONDS = 60
 FRAMES = 3000
