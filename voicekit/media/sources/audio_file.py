@@ -107,6 +107,11 @@ class AudioFile:
         return {key.lower(): value for key, value in found.items()}
 
     @property
+    def seekable(self) -> bool:
+        """Whether it is no pipe."""
+        return self.input.seekable
+
+    @property
     def time_base(self) -> Fraction:
         """Seconds per unit of the packets' time stamps."""
         return self.stream.time_base or Fraction(1, 1_000_000)

@@ -10,7 +10,7 @@ from .audio_file import AudioFile
 from .decoding import Decoding
 from .encoding import EncoderOptions
 from .loudness import normalising_gain
-from .source import AudioSource, checked_seconds
+from .source import AudioSource, Medium, checked_seconds
 
 __all__ = ["DecodedSource", "FileSource", "nothing_in"]
 
@@ -19,13 +19,14 @@ class FileSource(AudioSource):
     """What `open_source` returns: a source with places to go to."""
 
     def __init__(
-        self, name: str, *, loop: bool | int, volume: float, encoder: EncoderOptions
+        self, medium: Medium, *, loop: bool | int, volume: float, encoder: EncoderOptions
     ) -> None:
         super().__init__(volume=volume, encoder=encoder)
         #: The file, for messages.
-        self.name = name
+        self.name = medium.name
         #: How often it begins again at the end: a number that counts down, or True for ever.
         self.loop = loop
+        self._medium = medium
         self._place = 0.0  # seconds, of the last jump
         self._frames_since = 0
 
@@ -35,14 +36,19 @@ class FileSource(AudioSource):
         return max(0.0, self._place + self._frames_since * FRAME_SECONDS)
 
     @property
-    @abc.abstractmethod
-    def metadata(self) -> Mapping[str, str]:
-        """Tags of the file, with their names in lower case."""
+    def duration(self) -> float | None:
+        """Length in seconds, as the file says; None where it does not."""
+        return self._medium.duration
 
     @property
-    @abc.abstractmethod
+    def metadata(self) -> Mapping[str, str]:
+        """Tags of the file, with their names in lower case."""
+        return self._medium.metadata
+
+    @property
     def seekable(self) -> bool:
         """Whether `seek` and `loop` may work: not on pipes."""
+        return self._medium.seekable
 
     def seek(self, seconds: float) -> None:
         """Go to a moment of the file; beyond its end the source is at its end.
@@ -117,7 +123,7 @@ class DecodedSource(FileSource):
         normalize: float | None = None,
         measure: bool = True,
     ) -> None:
-        super().__init__(file.name, loop=loop, volume=volume, encoder=encoder)
+        super().__init__(file, loop=loop, volume=volume, encoder=encoder)
         self._file = file
         self._decoding = Decoding(file, None if measure else normalize)
         self._frames = Reframer()
@@ -128,21 +134,6 @@ class DecodedSource(FileSource):
             raise nothing_in(self.name)
         self._begin(start, normalize if measure else None)
         self._open_encoder()
-
-    @property
-    def duration(self) -> float | None:
-        """Length in seconds, as the file says; None where it does not."""
-        return self._file.duration
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """Tags of the file, with their names in lower case."""
-        return self._file.metadata
-
-    @property
-    def seekable(self) -> bool:
-        """Whether it is no pipe."""
-        return self._file.input.seekable
 
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms as samples, the volume not applied; None at the end."""

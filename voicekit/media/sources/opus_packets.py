@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..._rtp import SAMPLE_RATE, opus_duration
 from .audio_file import AudioFile
 from .framed_opus import FramedOpusReader, length_of
+from .source import Medium
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -22,22 +23,8 @@ HEAD_FAMILY = 18
 _ROUNDING = 0.001
 
 
-class OpusPackets(Protocol):
+class OpusPackets(Medium, Protocol):
     """Opus packets of any duration, in order."""
-
-    name: str
-
-    @property
-    def duration(self) -> float | None:
-        """Length in seconds; None if unknown."""
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """Tags."""
-
-    @property
-    def seekable(self) -> bool:
-        """Whether `seek` may work."""
 
     def read(self) -> bytes | None:
         """Return the next packet, or None at the end. Raises `MediaError`."""
@@ -75,7 +62,7 @@ class ContainedPackets:
     @property
     def seekable(self) -> bool:
         """Whether the file is no pipe."""
-        return self._file.input.seekable
+        return self._file.seekable
 
     def read(self) -> bytes | None:
         """Return the next packet, or None at the end."""

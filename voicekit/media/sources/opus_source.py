@@ -1,7 +1,6 @@
 """Opus as a source: its own packets, regrouped to 20 ms where needed, encoded anew where not."""
 
 from collections import deque
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..._rtp import SAMPLE_RATE, opus_duration
@@ -40,7 +39,7 @@ class OpusSource(FileSource):
         normalize: float | None = None,
         eager: bool = True,
     ) -> None:
-        super().__init__(packets.name, loop=loop, volume=volume, encoder=encoder)
+        super().__init__(packets, loop=loop, volume=volume, encoder=encoder)
         self._packets = packets
         self._waiting: deque[bytes] = deque()
         self._samples = 0  # in those that wait
@@ -57,21 +56,6 @@ class OpusSource(FileSource):
         self._group()  # whether it can pass, before somebody asks
         if not self.passthrough:
             self._open_encoder()
-
-    @property
-    def duration(self) -> float | None:
-        """Length in seconds, as the file says; None where it does not."""
-        return self._packets.duration
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """Tags of the file, with their names in lower case."""
-        return self._packets.metadata
-
-    @property
-    def seekable(self) -> bool:
-        """Whether it is no pipe."""
-        return self._packets.seekable
 
     @property
     def passthrough(self) -> bool:

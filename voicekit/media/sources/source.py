@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .._gain import amplify
@@ -10,7 +11,7 @@ from .encoding import EncoderOptions
 if TYPE_CHECKING:
     from ...opus import Encoder
 
-__all__ = ["AudioSource", "Frames", "Source"]
+__all__ = ["AudioSource", "Frames", "Medium", "Source"]
 
 
 class Frames(Protocol):
@@ -39,6 +40,25 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""
+
+
+class Medium(Protocol):
+    """What is known of a file whose audio plays, before any of it is read."""
+
+    #: The file, for messages.
+    name: str
+
+    @property
+    def duration(self) -> float | None:
+        """Length in seconds; None if unknown."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Tags, with their names in lower case."""
+
+    @property
+    def seekable(self) -> bool:
+        """Whether it can be read from another place on: not on pipes."""
 
 
 class AudioSource(abc.ABC):
