@@ -164,15 +164,14 @@ class OggOpusWriter:
 
         No more than the last page, one second, can be cut.
         """
-        if self._file.closed:
-            return
-        if length is not None:
-            end = max(self._flushed, min(self._samples, length + self._pre_skip))
-            self._samples = end
-        try:
+
+        def write_end() -> None:
+            if length is not None:
+                end = max(self._flushed, min(self._samples, length + self._pre_skip))
+                self._samples = end
             self._flush(END_OF_STREAM)
-        finally:
-            self._file.close()
+
+        self._file.finish(write_end)
 
     def _fill(self, samples: int, frame: bytes, *preferred: tuple[int, int]) -> None:
         """Append packets of so many equal frames; ``preferred`` is a configuration to try first.

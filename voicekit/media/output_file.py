@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from ..errors import MediaError
@@ -44,6 +44,15 @@ class OutputFile:
             self.stream.write(data)
             self.stream.flush()
             self.stream.seek(0, os.SEEK_END)
+
+    def finish(self, write_rest: Callable[[], None]) -> None:
+        """Write what is left, then close, also where the rest can not be written. Idempotent."""
+        if self.closed:
+            return
+        try:
+            write_rest()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the file, if it was opened here."""

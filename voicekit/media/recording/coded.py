@@ -113,17 +113,15 @@ class CodedFile:
 
     def close(self) -> None:
         """Finish the file. Idempotent."""
-        if self._file.closed:
-            return
-        try:
-            if not self._samples:
-                self.silence(SAMPLE_RATE // 50)  # FFmpeg writes no header without audio
-            self._encode(None)
-            with self._named_errors():
-                self._container.mux(self._stream.encode(None))
-                self._container.close()
-        finally:
-            self._file.close()
+        self._file.finish(self._write_end)
+
+    def _write_end(self) -> None:
+        if not self._samples:
+            self.silence(SAMPLE_RATE // 50)  # FFmpeg writes no header without audio
+        self._encode(None)
+        with self._named_errors():
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
 
     def _encode(self, frame: "AudioFrame | None") -> None:
         with self._named_errors():

@@ -123,12 +123,7 @@ class MatroskaFile:
 
     def close(self) -> None:
         """Finish the file. Idempotent."""
-        if self._file.closed:
-            return
-        try:
-            self.flush()
-        finally:
-            self._file.close()
+        self._file.finish(self.flush)
 
     def _tracks(self) -> bytes:
         tracks = _element(TRACKS, b"".join(self._entries))

@@ -73,12 +73,7 @@ class PcmFile:
 
     def close(self) -> None:
         """Finish the file. Idempotent."""
-        if self._file.closed:
-            return
-        try:
-            self.flush()
-        finally:
-            self._file.close()
+        self._file.finish(self.flush)
 
 
 class WavFile(PcmFile):
