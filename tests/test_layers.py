@@ -1,4 +1,4 @@
-"""The direction of imports: core ← server, testing; core ← media, pacer ← trio ← adapters, cli.
+"""The direction of imports: core ← server, testing; core ← media, pacer ← trio, aio ← adapters.
 
 A room may import what is listed for it and nothing else of voicekit. Imports and cimports
 are read from the source, lazy ones inside functions too: a layer is not a matter of when.
@@ -24,8 +24,10 @@ ROOMS = {
     "media": {"core"},
     "net": {"core"},
     "pacer": {"core"},
-    "trio": {"core", "server", "media", "net", "pacer"},
-    "adapters": {"core", "media", "net", "pacer", "trio"},
+    "driver": {"core", "media", "net", "pacer"},
+    "trio": {"core", "server", "media", "net", "pacer", "driver"},
+    "aio": {"core", "media", "net", "pacer", "driver"},
+    "adapters": {"core", "media", "net", "pacer", "driver", "trio", "aio"},
     "cli": {"core", "server", "media", "pacer", "trio"},
     "plugin": {"core", "server", "testing", "trio"},
 }
@@ -48,7 +50,8 @@ FOREIGN = {
     "dave": {"core"},
     "davey": {"core"},
     "trio": {"trio", "adapters", "cli", "plugin"},
-    "websockets": {"trio", "adapters", "cli", "plugin"},
+    "asyncio": {"aio", "adapters"},
+    "websockets": {"driver", "trio", "aio", "cli", "plugin"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pytest": {"plugin"},

@@ -19,7 +19,7 @@ from voicekit.media.receiving import (
     VoiceTick,
 )
 from voicekit.trio import Listening, Voice, connect
-from voicekit.trio.live import LiveStream
+from voicekit.trio.streams import LiveStream
 
 from .calls import EARS, MOUTH, SILENCE, Packets, in_memory, info, numbered
 from .memory_network import MemoryNetwork

@@ -5,9 +5,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from voicekit.close_codes import ClosePolicy
+from voicekit.driver.streams import error_of
 from voicekit.errors import AuthenticationFailed, CallClosed, ConnectFailed
 from voicekit.events import Closed, NeedNewSession, UserJoined
-from voicekit.trio.streams import EventStream, FrameStream, error_of
+from voicekit.trio.streams import EventStream, FrameStream
 
 LEFT = Closed(1000, None, "left")
 FAILED = Closed(4004, ClosePolicy.FATAL, "no", AuthenticationFailed("bad token", 4004))

@@ -4,11 +4,11 @@
 voice server.
 """
 
-from .live import LiveStream
+from ..driver.live import LiveStream
+from ..driver.streams import EventStream, FrameStream
 from .network import Datagrams, Network
 from .recording import record
 from .server import Listening, serve
-from .streams import EventStream, FrameStream
 from .voice import Voice, connect
 from .workers import Workers, run_workers
 

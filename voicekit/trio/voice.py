@@ -12,6 +12,8 @@ from .._gateway import GatewayState
 from ..config import Config
 from ..connection import VoiceConnection
 from ..dave import DaveSession
+from ..driver.ears import Ears
+from ..driver.streams import EventStream, error_of
 from ..errors import CallClosed, ConnectFailed, LocalProtocolError
 from ..events import (
     AudioFrame,
@@ -31,11 +33,11 @@ from ..pacer import Histogram, LatePolicy, Pacer, Stream, process_pacer
 from ..server_info import VoiceServerInfo
 from ..stats import ConnectionStats
 from .driver import Driver
-from .ears import Ears
+from .loop import LOOP
 from .network import Datagrams, Network
 from .playout import SILENCE_TIMEOUT, Playout
 from .pump import beside
-from .streams import EventStream, error_of
+from .streams import STREAMS
 
 __all__ = ["Voice", "connect"]
 
@@ -102,6 +104,9 @@ class _Options(TypedDict):
 class Voice(Ears):
     """One call: what `connect` gives. Its methods belong to one thread, as all of trio's do."""
 
+    loop = LOOP
+    streams = STREAMS
+
     def __init__(
         self,
         connection: VoiceConnection,
@@ -122,7 +127,7 @@ class Voice(Ears):
             self._hear,
         )
         # From the beginning, for the first `events`: who is in the call is told before ready.
-        self._early_events: EventStream | None = EventStream(EVENTS_KEPT, self._forget)
+        self._early_events: EventStream | None = self.streams.events(EVENTS_KEPT, self._forget)
         self._event_streams: list[EventStream] = [self._early_events]
         self._own_pacer = pacer
         self._playout: Playout | None = None
@@ -130,7 +135,7 @@ class Voice(Ears):
         self._lateness = Histogram()
         self._frames_played = 0
         self._frames_unsent = 0
-        self._changed = trio.lowlevel.ParkingLot()
+        self._changed = self.loop.waiting()
         self._stalled: NeedNewSession | WaitingForUpdate | None = None
         self._audio_stops = 0
         self._playing = False
@@ -232,7 +237,7 @@ class Voice(Ears):
             self._early_events = None
             stream.resize(size)
             return stream
-        stream = EventStream(size, self._forget)
+        stream = self.streams.events(size, self._forget)
         if self.closed is not None:
             stream.put(self.closed)
         else:

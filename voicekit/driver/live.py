@@ -8,13 +8,11 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-import trio
-
 from ..events import AudioFrame, Closed, Event
 from ..stats import JitterStats
-from .streams import error_of
+from .streams import Stream, error_of
 
-__all__ = ["LiveStream"]
+__all__ = ["Listener", "LiveStream"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -53,21 +51,19 @@ class Listener(Protocol[T_co]):
         """Return what the buffers have counted."""
 
 
-class LiveStream(trio.abc.ReceiveChannel[T]):
+class LiveStream(Stream[T]):
     """What `Voice.ticks`, `Voice.speech` and `Voice.listen` return: ``async for``, or `receive`.
 
-    It keeps as much as it was made for, then drops the oldest. Several tasks may share one;
-    each item goes to one.
+    It keeps as much as it was made for, then drops the oldest. What a user filter raised ends
+    it, and is raised to whoever reads. Several tasks may share one; each item goes to one.
     """
 
     def __init__(self, engine: Listener[T], forget: Callable[[Any], None]) -> None:
+        super().__init__(forget)
         self._engine = engine
-        self._forget = forget
-        self._waiting = trio.lowlevel.ParkingLot()
         self._armed = math.inf
         self._reason: Closed | None = None
         self._error: Exception | None = None
-        self._closed = False
 
     @property
     def dropped(self) -> int:
@@ -78,37 +74,14 @@ class LiveStream(trio.abc.ReceiveChannel[T]):
         """Return what the jitter buffer of each user has counted."""
         return self._engine.stats()
 
-    async def receive(self) -> T:
-        """Wait for the next item.
-
-        Raises `trio.EndOfChannel` after the last one, or what the call failed with; what a
-        user filter raised; and `trio.ClosedResourceError` when this iterator was closed.
-        Cancelling loses nothing.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        while (item := self._next()) is None:
-            due = self._engine.next_timeout()
-            self._armed = math.inf if due is None else due
-            with trio.move_on_at(self._armed):
-                await self._waiting.park()
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return item
-
     def take(self) -> list[T]:
         """Return all that is due, oldest first, without waiting for more."""
         items = []
         if not self._engine.is_over:
-            self._engine.handle_timeout(trio.current_time())
+            self._engine.handle_timeout(self.loop.now())
         while (item := self._engine.poll()) is not None:
             items.append(item)
         return items
-
-    async def aclose(self) -> None:
-        """Stop listening; the call goes on. Idempotent."""
-        self._closed = True
-        self._forget(self)
-        self._waiting.unpark_all()
-        await trio.lowlevel.checkpoint()
 
     def put(self, frame: AudioFrame) -> None:
         """Add one frame: for the call, not for its users."""
@@ -130,15 +103,20 @@ class LiveStream(trio.abc.ReceiveChannel[T]):
     def put_event(self, event: Event) -> None:
         """Tell it what happened: for the call, not for its users."""
         if not self._engine.is_over:
-            self._engine.receive_event(event, trio.current_time())
+            self._engine.receive_event(event, self.loop.now())
             self._rearm()
 
     def end(self, closed: Closed) -> None:
         """Add nothing more: for the call, not for its users."""
         self._reason = closed
         if not self._engine.is_over:
-            self._engine.finish(trio.current_time())
+            self._engine.finish(self.loop.now())
         self._waiting.unpark_all()
+
+    async def _wait(self) -> None:
+        due = self._engine.next_timeout()
+        self._armed = math.inf if due is None else due
+        await self._waiting.park_until(self._armed)
 
     def _rearm(self) -> None:
         due = self._engine.next_timeout()
@@ -146,11 +124,9 @@ class LiveStream(trio.abc.ReceiveChannel[T]):
             self._armed = due
             self._waiting.unpark_all()
 
-    def _next(self) -> T | None:
-        if self._closed:
-            raise trio.ClosedResourceError("this iterator was closed")
+    def _take_one(self) -> T | None:
         if not self._engine.is_over:
-            self._engine.handle_timeout(trio.current_time())
+            self._engine.handle_timeout(self.loop.now())
         item = self._engine.poll()
         if item is not None:
             return item
@@ -161,5 +137,5 @@ class LiveStream(trio.abc.ReceiveChannel[T]):
             self._waiting.unpark_all()  # the others are to see it, too
             if self._reason is not None and self._reason.error is not None:
                 raise error_of(self._reason)
-            raise trio.EndOfChannel
+            raise self.loop.end_of_channel
         return None

@@ -1,8 +1,7 @@
 """What comes in of a call, as each of its listeners wants it: the half of `Voice` that hears."""
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-import trio
 from msgspec import structs
 
 from ..events import AudioFrame, Closed, Event
@@ -17,9 +16,10 @@ from ..media.receiving import (
     VoiceTick,
 )
 from .live import Listener, LiveStream
-from .streams import FrameStream
+from .loop import Loop
+from .streams import EventStream, FrameStream
 
-__all__ = ["Ears"]
+__all__ = ["Ears", "Streams"]
 
 T = TypeVar("T")
 L = TypeVar("L", bound="FrameStream | LiveStream[Any]")
@@ -30,8 +30,20 @@ FRAMES_KEPT = 1000
 TICKS_KEPT = 50
 
 
+class Streams(NamedTuple):
+    """The iterators of one event loop."""
+
+    frames: type[FrameStream]
+    events: type[EventStream]
+    live: type[LiveStream[Any]]
+
+
 class Ears:
     """Iterators over the audio of one call, from the moment that each is asked for."""
+
+    #: The event loop that it lives in, and the iterators of that.
+    loop: ClassVar[Loop]
+    streams: ClassVar[Streams]
 
     def __init__(self) -> None:
         #: How the call ended; None while it lasts.
@@ -44,7 +56,7 @@ class Ears:
         It keeps ``size`` frames for a slow reader, then drops the oldest (``dropped``).
         It ends when the call was left and raises what the call failed with.
         """
-        return self._add(FrameStream(size, self._forget_listener))
+        return self._add(self.streams.frames(size, self._forget_listener))
 
     def ticks(
         self,
@@ -62,7 +74,7 @@ class Ears:
 
         Raises `OpusNotFound` for ``pcm`` where there is no libopus.
         """
-        now = trio.current_time()
+        now = self.loop.now()
         return self._listen(Ticker(config, users=users, pcm=pcm, size=size, now=now))
 
     def speech(
@@ -104,7 +116,7 @@ class Ears:
     # -- behind it ---------------------------------------------------------------------
 
     def _listen(self, engine: Listener[T]) -> LiveStream[T]:
-        return self._add(LiveStream(engine, self._forget_listener))
+        return self._add(self.streams.live(engine, self._forget_listener))
 
     def _add(self, listener: L) -> L:
         if self.closed is not None:

@@ -1,0 +1,39 @@
+"""trio, as the common half of the drivers knows an event loop."""
+
+import trio
+
+__all__ = ["LOOP", "Parking", "TrioLoop"]
+
+
+class Parking:
+    """A parking lot that may be left at a time."""
+
+    def __init__(self) -> None:
+        lot = trio.lowlevel.ParkingLot()
+        self.park = lot.park
+        self.unpark = lot.unpark
+        self.unpark_all = lot.unpark_all
+        self._lot = lot
+
+    def __bool__(self) -> bool:
+        return bool(self._lot)
+
+    async def park_until(self, deadline: float) -> None:
+        """Wait until unparked, or until ``deadline``."""
+        with trio.move_on_at(deadline):
+            await self.park()
+
+
+class TrioLoop:
+    """`voicekit.driver.loop.Loop`."""
+
+    end_of_channel = trio.EndOfChannel
+    closed_resource = trio.ClosedResourceError
+    now = staticmethod(trio.current_time)
+    waiting = Parking
+    checkpoint = staticmethod(trio.lowlevel.checkpoint)
+    checkpoint_if_cancelled = staticmethod(trio.lowlevel.checkpoint_if_cancelled)
+    cancel_shielded_checkpoint = staticmethod(trio.lowlevel.cancel_shielded_checkpoint)
+
+
+LOOP = TrioLoop()
