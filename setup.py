@@ -38,6 +38,7 @@ MODULES = [
     "_sodium",
     "media._gain",
     "media._loudness",
+    "media._mix",
     "net._udp",
     "pacer._lateness",
     "pacer._loop",
