@@ -15,7 +15,14 @@ from random import Random
 from .close_codes import ClosePolicy, close_code, close_error
 from .codes import Opcode
 from .config import Config
-from .errors import CallClosed, ConnectFailed, LocalProtocolError
+from .errors import (
+    AlreadyConnected,
+    CallClosed,
+    ConnectFailed,
+    ConnectTimedOut,
+    LocalProtocolError,
+    NotConnected,
+)
 from .events import (
     Closed,
     NeedNewSession,
@@ -189,8 +196,9 @@ cdef class Gateway:
     # -- the application ------------------------------------------------------------
 
     def start(self, double now):
-        """Begin to connect. Raises `LocalProtocolError` the second time."""
-        self._require((IDLE,), "start")
+        """Begin to connect. Raises `AlreadyConnected` the second time."""
+        if self._state is not IDLE:
+            raise AlreadyConnected(f"start is not possible in state {self._state.name}")
         if self._updates.info.endpoint is None:
             self._move(GatewayInput.START_WITHOUT_SERVER, now)
             self._queue.append(WaitingForUpdate(None, "there is no voice server yet"))
@@ -205,12 +213,12 @@ cdef class Gateway:
         """Close the WebSocket with ``code``, then act as if the server had sent it.
 
         1000 and 1001 leave the call; 4000, say, makes it resume. ``code`` is 1000, 1001
-        or 3000 to 4999. Raises `LocalProtocolError` without a WebSocket.
+        or 3000 to 4999. Raises `NotConnected` without a WebSocket.
         """
         if code not in (1000, 1001) and not 3000 <= code <= 4999:
             raise ValueError(f"a client can not close with {code}: 1000, 1001 or 3000 to 4999")
         if not self._link:
-            raise LocalProtocolError(f"close_with_code: no WebSocket in state {self._state.name}")
+            raise NotConnected(f"close_with_code: no WebSocket in state {self._state.name}")
         self._close_link(code)
         if code in (1000, 1001):
             self._finish(GatewayInput.CLOSE, code, None, "we left", None, now)
@@ -224,7 +232,7 @@ cdef class Gateway:
     def renegotiate(self, str why not None, double now):
         """Drop the session and identify anew on the same server, say for a fresh key.
 
-        Raises `LocalProtocolError` where there is no session.
+        Raises `NotConnected` where there is no session.
         """
         self._require(SESSION_STATES, "renegotiate")
         self._begin_anew(GatewayInput.RENEGOTIATE, ClosePolicy.RESUME, why, now)
@@ -386,7 +394,7 @@ cdef class Gateway:
             if self._state is AWAITING_SESSION:
                 self._need_new_session(None, why)
             else:
-                self._conclude(None, None, why, ConnectFailed(why, stage, tries))
+                self._conclude(None, None, why, ConnectTimedOut(why, stage, tries))
         elif timer == UPDATE_TIMER:
             policy = (
                 ClosePolicy.WAIT_FOR_UPDATE if state is AWAITING_UPDATE
@@ -394,7 +402,7 @@ cdef class Gateway:
             )
             self._move(GatewayInput.UPDATE_TIMEOUT, now)
             why = f"the host brought no update within {self._config.update_timeout:g} s"
-            self._conclude(self._waiting_code, policy, why, ConnectFailed(why, stage, tries))
+            self._conclude(self._waiting_code, policy, why, ConnectTimedOut(why, stage, tries))
         elif timer == BACKOFF_TIMER:
             self._move(GatewayInput.BACKOFF_OVER, now)
             self._open_link()
@@ -419,7 +427,7 @@ cdef class Gateway:
 
     cdef int _require(self, tuple states, str call) except -1:
         if self._state not in states:
-            raise LocalProtocolError(f"{call} is not possible in state {self._state.name}")
+            raise NotConnected(f"{call} is not possible in state {self._state.name}")
         return 0
 
     cdef bint _move(self, object cause, double now) except -1:

@@ -3,23 +3,27 @@
 Two kinds, after h11: *your* mistake raises `LocalProtocolError`; *their* mistakes
 never raise in the core (they are counted, and reported as events). Anything that is
 neither a `VoicekitError` nor a `ValueError`/`TypeError` for an argument is a bug of
-voicekit: please report it.
+voicekit: please report it. `docs/errors.md` has them all in one table.
 """
 
 __all__ = [
+    "AlreadyConnected",
     "AlreadyRecording",
     "AuthenticationFailed",
     "BackendUnavailable",
     "CallClosed",
     "ConnectFailed",
+    "ConnectTimedOut",
     "DecryptionFailed",
     "EncryptionRequired",
+    "GatewayUnavailable",
     "InvalidPacket",
     "LocalProtocolError",
     "MediaError",
     "ModeUnavailable",
     "NoSink",
     "NonceExhausted",
+    "NotConnected",
     "NotRecording",
     "ProtocolRejected",
     "RateLimited",
@@ -39,6 +43,14 @@ class LocalProtocolError(VoicekitError):
 
     The object is unchanged by the call that raised this.
     """
+
+
+class NotConnected(LocalProtocolError):
+    """There is no session, or no call, for what you asked: connect first."""
+
+
+class AlreadyConnected(LocalProtocolError):
+    """You are connecting, or connected, already: one connection is for one call."""
 
 
 class InvalidPacket(VoicekitError, ValueError):
@@ -80,7 +92,7 @@ class RecordingError(LocalProtocolError):
     """A recording can not be begun, paused or ended now. What is recorded is untouched."""
 
 
-class RecordingNotConnected(RecordingError):
+class RecordingNotConnected(RecordingError, NotConnected):
     """There is no call to record."""
 
 
@@ -107,6 +119,17 @@ class ConnectFailed(VoicekitError):
         super().__init__(message)
         self.stage = stage
         self.attempts = attempts
+
+
+class ConnectTimedOut(ConnectFailed):
+    """What was waited for did not come in time: an update of the host's, or the session.
+
+    The deadlines are `Join`'s ``timeout``, `Config.connect_timeout` and `Config.update_timeout`.
+    """
+
+
+class GatewayUnavailable(ConnectFailed):
+    """The host's own gateway is not there: nobody asks for a voice channel. Stage ``"join"``."""
 
 
 class CallClosed(VoicekitError):

@@ -13,10 +13,25 @@ from typing import Any
 
 import msgspec
 
-from .errors import ConnectFailed, LocalProtocolError
+from .errors import (
+    AlreadyConnected,
+    ConnectTimedOut,
+    GatewayUnavailable,
+    LocalProtocolError,
+    NotConnected,
+)
 from .server_info import VoiceServerInfo
 
-__all__ = ["Join", "JoinOutput", "JoinState", "JoinTimedOut", "Joined", "Left", "SendVoiceState"]
+__all__ = [
+    "Join",
+    "JoinFailed",
+    "JoinOutput",
+    "JoinState",
+    "JoinTimedOut",
+    "Joined",
+    "Left",
+    "SendVoiceState",
+]
 
 #: How long `rejoin` waits for the null state of its leave, in seconds. Nothing comes when
 #: we were out of the channel already.
@@ -52,14 +67,21 @@ class JoinTimedOut(msgspec.Struct, frozen=True):
     """No answer in time. After a `move` we are still where we were, else out."""
 
     channel_id: int
-    error: ConnectFailed  #: its text says what may be wrong
+    error: ConnectTimedOut  #: its text says what may be wrong
+
+
+class JoinFailed(msgspec.Struct, frozen=True):
+    """The host could not ask (`Join.voice_state_failed`). After a `move` we are where we were."""
+
+    channel_id: int
+    error: GatewayUnavailable
 
 
 class Left(msgspec.Struct, frozen=True):
     """We are out of the channel: we left, or were kicked."""
 
 
-JoinOutput = SendVoiceState | Joined | JoinTimedOut | Left
+JoinOutput = SendVoiceState | Joined | JoinTimedOut | JoinFailed | Left
 
 
 class JoinState(IntEnum):
@@ -134,7 +156,9 @@ class Join:
     # -- the application ------------------------------------------------------------
 
     def start(self, now: float) -> None:
-        """Join the channel. Raises `LocalProtocolError` unless we are out."""
+        """Join the channel. Raises `AlreadyConnected` unless we are out."""
+        if self._state in _IN:
+            raise AlreadyConnected(f"start is not possible in state {self._state.name}")
         self._require("start", JoinState.OUT)
         self._ask(JoinState.JOINING, now)
 
@@ -160,6 +184,17 @@ class Join:
         self._leave(JoinState.LEAVING, now + self._timeout)
 
     # -- the host's gateway -----------------------------------------------------------
+
+    def voice_state_failed(self, why: str, now: float) -> None:
+        """Say that `SendVoiceState` can not be sent: the host's own gateway is not there."""
+        match self._state:
+            case JoinState.LEAVING:
+                self._left()
+            case JoinState.JOINING | JoinState.MOVING | JoinState.REJOINING:
+                wanted = self._channel_id
+                self._go_back()
+                error = GatewayUnavailable(f"the channel could not be asked for: {why}", "join")
+                self._queue.append(JoinFailed(wanted, error))
 
     def receive_voice_state(self, event: Mapping[str, Any], now: float) -> None:
         """Take the ``d`` of a VOICE_STATE_UPDATE."""
@@ -210,7 +245,8 @@ class Join:
 
     def _require(self, call: str, *states: JoinState) -> None:
         if self._state not in states:
-            raise LocalProtocolError(f"{call} is not possible in state {self._state.name}")
+            kind = NotConnected if self._state is JoinState.OUT else LocalProtocolError
+            raise kind(f"{call} is not possible in state {self._state.name}")
 
     def _ask(self, state: JoinState, now: float) -> None:
         self._state = state
@@ -264,6 +300,19 @@ class Join:
 
     def _give_up(self) -> None:
         wanted = self._channel_id
+        self._go_back()
+        if self._state is JoinState.OUT:
+            # What comes after the deadline must not leave us sitting in the channel.
+            self._send(None)
+        why = (
+            f"no answer within {self._timeout:g} s: the channel is full or gone,"
+            " or the permission to view it and connect to it is missing"
+        )
+        self._queue.append(JoinTimedOut(wanted, ConnectTimedOut(why, "join")))
+
+    def _go_back(self) -> None:
+        """Be where we were before the host was asked: in the channel that we moved from, or out."""
+        self._deadline = None
         if self._state is JoinState.MOVING and self._info is not None:
             self._state = JoinState.JOINED
             self._channel_id = self._info.channel_id
@@ -272,14 +321,7 @@ class Join:
                 self._server = (self._info.token, str(self._info.endpoint))
             self._complete()
         else:
-            # What comes after the deadline must not leave us sitting in the channel.
             self._state = JoinState.OUT
-            self._send(None)
-        why = (
-            f"no answer within {self._timeout:g} s: the channel is full or gone,"
-            " or the permission to view it and connect to it is missing"
-        )
-        self._queue.append(JoinTimedOut(wanted, ConnectFailed(why, "join")))
 
 
 def _snowflake(value: object) -> int | None:

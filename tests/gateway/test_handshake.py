@@ -19,7 +19,7 @@ from tests.gateway.driver import (
     reach,
 )
 from voicekit.codes import Opcode, SpeakingFlags
-from voicekit.errors import LocalProtocolError
+from voicekit.errors import AlreadyConnected, LocalProtocolError, NotConnected
 from voicekit.events import ProtocolViolation
 from voicekit.gateway_events import GatewayDescribed, GatewayReady
 from voicekit.gateway_states import GatewayState
@@ -211,7 +211,8 @@ def test_a_call_in_the_wrong_state_raises_and_changes_nothing(
     if state in ALLOWED[call]:
         getattr(driver, call)(*CALLS[call])
         return
-    with pytest.raises(LocalProtocolError, match=f"{call}.*{state.name}"):
+    kind = AlreadyConnected if call == "start" else NotConnected
+    with pytest.raises(kind, match=f"{call}.*{state.name}"):
         getattr(driver, call)(*CALLS[call])
     assert driver.drain() == []
     assert driver.gateway.state is state

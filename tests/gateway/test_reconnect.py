@@ -9,7 +9,7 @@ from tests.gateway.driver import DESCRIPTION, MODE, READY, Driver, reach
 from voicekit.close_codes import ClosePolicy
 from voicekit.codes import Opcode
 from voicekit.config import Config
-from voicekit.errors import ConnectFailed, LocalProtocolError
+from voicekit.errors import ConnectFailed, ConnectTimedOut, LocalProtocolError
 from voicekit.events import Closed, ProtocolViolation, Reconnecting, SessionResumed
 from voicekit.gateway_states import GatewayState
 from voicekit.outputs import CloseWebSocket, OpenWebSocket
@@ -114,7 +114,7 @@ def test_connecting_has_a_deadline_that_names_its_stage(state: GatewayState, sta
         driver.wait(due - driver.now)
     assert driver.now == pytest.approx(started + 12.0, abs=0.01)
     (closed,) = driver.events(Closed)
-    assert isinstance(closed.error, ConnectFailed)
+    assert isinstance(closed.error, ConnectTimedOut)
     assert closed.error.stage == stage
     assert stage in str(closed.error)
     assert driver.new[0] == CloseWebSocket(driver.link, 1000)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests.gateway.driver import DESCRIPTION, INFO, MODE, READY, SSRC, Driver, reach
 from voicekit.close_codes import ClosePolicy
 from voicekit.codes import Opcode
-from voicekit.errors import CallClosed, ConnectFailed
+from voicekit.errors import CallClosed, ConnectFailed, ConnectTimedOut
 from voicekit.events import Closed, NeedNewSession, Reconnecting, WaitingForUpdate
 from voicekit.gateway_states import SESSION_STATES, GatewayState
 from voicekit.outputs import CloseWebSocket, OpenWebSocket
@@ -83,7 +83,7 @@ def test_no_update_within_the_deadline_ends_the_call(code: int) -> None:
     driver.wait(0.1)
     (closed,) = driver.new
     assert (closed.code, closed.policy) == (code, ClosePolicy.WAIT_FOR_UPDATE)
-    assert isinstance(closed.error, ConnectFailed)
+    assert isinstance(closed.error, ConnectTimedOut)
     assert closed.error.stage == "update"
 
 
@@ -118,7 +118,7 @@ def test_a_null_endpoint_that_stays_null_ends_the_call() -> None:
     driver.wait(30.0)
     (closed,) = driver.events(Closed)
     assert closed.code is None
-    assert isinstance(closed.error, ConnectFailed)
+    assert isinstance(closed.error, ConnectTimedOut)
 
 
 @pytest.mark.parametrize("state", RUNNING)

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from voicekit.errors import ConnectFailed, LocalProtocolError
-from voicekit.join import Join, Joined, JoinState, JoinTimedOut, Left, SendVoiceState
+from voicekit.errors import AlreadyConnected, ConnectTimedOut, GatewayUnavailable, NotConnected
+from voicekit.join import (
+    Join,
+    Joined,
+    JoinFailed,
+    JoinState,
+    JoinTimedOut,
+    Left,
+    SendVoiceState,
+)
 from voicekit.server_info import VoiceServerInfo
 
 GUILD, CHANNEL, USER = 11, 22, 33
@@ -196,7 +204,7 @@ def test_silence_is_a_full_channel_or_a_missing_permission() -> None:
     assert leave == LEAVE, "a late answer must not leave us sitting in the channel"
     assert isinstance(out, JoinTimedOut)
     assert out.channel_id == 22
-    assert isinstance(out.error, ConnectFailed)
+    assert isinstance(out.error, ConnectTimedOut)
     assert out.error.stage == "join"
     assert "permission" in str(out.error)
     assert host.join.state is JoinState.OUT
@@ -327,9 +335,38 @@ def test_what_happens_later_shows_in_info() -> None:
 )
 def test_a_wrong_call_raises(call: str, args: tuple[int, ...], state: str) -> None:
     host = joined() if state == "JOINED" else Host()
-    with pytest.raises(LocalProtocolError, match=f"{call}.*{state}"):
+    with pytest.raises(
+        AlreadyConnected if call == "start" else NotConnected, match=f"{call}.*{state}"
+    ):
         host.call(call, *args)
     assert host.join.poll() is None
+
+
+def test_a_host_without_a_gateway_of_its_own_fails_at_once() -> None:
+    host = Host()
+    assert host.call("voice_state_failed", "nothing was asked") == []
+    host.call("start")
+    (out,) = host.call("voice_state_failed", "shard 3 is not connected")
+    assert isinstance(out, JoinFailed)
+    assert isinstance(out.error, GatewayUnavailable)
+    assert "shard 3" in str(out.error)
+    assert (out.channel_id, host.join.state, host.join.next_timeout()) == (22, JoinState.OUT, None)
+    assert host.call("start") == [ASK], "it may be tried again"
+
+
+def test_a_move_or_a_leave_that_can_not_be_asked_for() -> None:
+    host = joined()
+    host.call("move", 44)
+    (out,) = host.call("voice_state_failed", "gone")
+    assert out.channel_id == 44
+    assert (host.join.state, host.join.info) == (JoinState.JOINED, INFO)
+    host.call("leave")
+    assert host.call("voice_state_failed", "gone") == [Left()]
+    host = joined()
+    host.call("rejoin")
+    (out,) = host.call("voice_state_failed", "gone")
+    assert isinstance(out, JoinFailed)
+    assert host.join.state is JoinState.OUT
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
