@@ -1,6 +1,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
+from typing_extensions import Buffer
+
 __all__ = [
     "OpensslAead",
     "Packets",
@@ -8,6 +10,7 @@ __all__ = [
     "opus_decode",
     "opus_encode",
     "receive_datagrams",
+    "send_on_time",
 ]
 
 _Encrypt = Callable[[Any, int, bytes], bytes | None]
@@ -39,4 +42,7 @@ def opus_decode(
 ) -> float: ...
 def receive_datagrams(
     fd: int, n: int, aead: SodiumAead | None = None, header: int = 12
+) -> float: ...
+def send_on_time(
+    fds: Buffer, packet: bytes, begin: int, tick: int, period: int, periods: int
 ) -> float: ...

@@ -12,7 +12,7 @@ from time import perf_counter
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "opus_decode",
     "opus_encode",
     "receive_datagrams",
+    "send_on_time",
 ]
 
 cdef enum:
@@ -399,7 +400,9 @@ cdef extern from * nogil:
     #endif
     #include <errno.h>
     #include <string.h>
+    #include <sys/prctl.h>
     #include <sys/socket.h>
+    #include <time.h>
     #define BENCH_BATCH 64
     #define BENCH_SLOT 2048
     /* Take what is there, 64 at a time; how many, or -errno. */
@@ -422,6 +425,18 @@ cdef extern from * nogil:
             sizes[i] = messages[i].msg_len;
         return got;
     }
+    /* Wake when the time has come, not up to 50 us later. */
+    static void bench_be_punctual(void) { prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); }
+    static void bench_sleep_until(long long due)
+    {
+        struct timespec when = { due / 1000000000, due % 1000000000 };
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
+            ;
+    }
+    static int bench_send(int fd, const unsigned char* data, size_t size)
+    {
+        return send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    }
     #else
     #define BENCH_BATCH 64
     #define BENCH_SLOT 2048
@@ -430,12 +445,22 @@ cdef extern from * nogil:
         (void) fd; (void) arena; (void) sizes;
         return -1;
     }
+    static void bench_be_punctual(void) {}
+    static void bench_sleep_until(long long due) { (void) due; }
+    static int bench_send(int fd, const unsigned char* data, size_t size)
+    {
+        (void) fd; (void) data; (void) size;
+        return -1;
+    }
     #endif
     """
     enum:
         BENCH_BATCH
         BENCH_SLOT
     int bench_receive(int fd, uint8_t* arena, unsigned int* sizes)
+    void bench_be_punctual()
+    void bench_sleep_until(int64_t due)
+    int bench_send(int fd, const uint8_t* data, size_t size)
 
 
 def receive_datagrams(int fd, uint64_t n, SodiumAead aead=None, Py_ssize_t header=HEADER):
@@ -481,3 +506,38 @@ def receive_datagrams(int fd, uint64_t n, SodiumAead aead=None, Py_ssize_t heade
     if failed:
         raise ValueError(f"{failed} datagrams did not open")
     return seconds
+
+
+@cython.boundscheck(False)
+def send_on_time(const int[::1] fds, bytes packet, int64_t begin, int64_t tick, int64_t period,
+                 uint64_t periods):
+    """Send ``packet`` on each of ``fds`` once a period, and nothing besides: no sealing, no ring.
+
+    Stream n has SSRC n + 1; its packet k, sequence number k, is due at ``begin`` (nanoseconds of
+    the monotonic clock) + k periods + its own place in the period, in steps of a ``tick``, over
+    which the streams are spread evenly. Raises `OSError`. Linux only.
+    """
+    cdef uint8_t[LARGEST] out
+    cdef Py_ssize_t size = len(packet)
+    cdef int64_t steps = period // tick
+    cdef int64_t step
+    cdef uint64_t k
+    cdef Py_ssize_t n
+    cdef int error = 0
+    if not HEADER <= size <= LARGEST:
+        raise ValueError(f"a packet has {HEADER} to {LARGEST} bytes")
+    memcpy(out, PyBytes_AS_STRING(packet), size)
+    start = perf_counter()
+    with nogil:
+        bench_be_punctual()
+        for k in range(periods):
+            out[2], out[3] = k >> 8 & 0xFF, k & 0xFF
+            for step in range(steps):
+                bench_sleep_until(begin + <int64_t> k * period + step * tick)
+                for n in range(fds.shape[0] * step // steps, fds.shape[0] * (step + 1) // steps):
+                    out[8], out[9] = (n + 1) >> 24 & 0xFF, (n + 1) >> 16 & 0xFF
+                    out[10], out[11] = (n + 1) >> 8 & 0xFF, (n + 1) & 0xFF
+                    error = bench_send(fds[n], out, size) or error
+    if error:
+        raise OSError(-error, "send failed")
+    return perf_counter() - start

@@ -25,6 +25,7 @@ OTHERS = {
 }
 OTHERS_DURATION = 10.0
 QUICK, QUICK_OTHERS = 2.0, 0.7
+LIMIT = "C: a loop that sleeps and sends"
 
 
 def run(options: Options) -> Iterator[Row]:
@@ -40,15 +41,18 @@ def _compare(
 ) -> Iterator[Row]:
     seconds = QUICK if options.quick else options.duration
     wire, found = _measure("pacer", streams, seconds, depth, hog)
+    least, spent = _measure("limit", streams, seconds, depth, hog)
     ours = wire["p99"]
     yield Row(
         GROUP,
         f"{label}: lateness at the receiver, p99",
         ours,
         "ms",
+        limit=least["p99"],
+        limit_name=LIMIT,
         budget="hog p99" if hog else "pacing p99",
         points=_points(wire),
-        note=f"{wire['packets']:.0f} packets",
+        note=f"{wire['packets']:.0f} packets; {LIMIT}: {_in_words(least)}",
     )
     yield Row(
         GROUP,
@@ -70,6 +74,8 @@ def _compare(
             f"{label}: processor time, feeding included",
             found["cpu"] * 100,
             "%",
+            limit=spent["cpu"] * 100,
+            limit_name=LIMIT,
             budget="pacing cpu",
             note=f"the pacer's thread alone: {found['thread_cpu'] * 100:.1f} %",
         )
@@ -103,6 +109,10 @@ def _measure(
             receiver.ask("sources", addresses=sender.answer()["addresses"])
             found = sender.ask("run", seconds=seconds)
             return receiver.ask("arrivals", streams=found["deadlines"]), found
+
+
+def _in_words(wire: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in _points(wire).items()) + " ms"
 
 
 def _points(wire: dict[str, float]) -> dict[str, float]:

@@ -20,10 +20,13 @@ from voicekit._crypto import available_modes
 from voicekit._session import RtpSession
 from voicekit.pacer import Notifier, Pacer
 
+from .._limit import send_on_time
 from .process import pin, say
 
 PAYLOAD = b"\xfc" + bytes(range(159))
 PERIOD = 0.02
+#: Nanoseconds: as often as the pacer's thread wakes, and streams are spread over.
+TICK = 500_000
 #: From the order to begin to the first deadline, in seconds: everything is set up by then.
 LEAD = 0.5
 
@@ -157,7 +160,29 @@ class Paced(Way):
         }
 
 
+class Limit(Way):
+    """The same packets, sealed before, from a loop in C that sleeps and sends: nothing else."""
+
+    def run(self, seconds: float) -> dict[str, Any]:
+        """Send for so long."""
+        packet = self.senders[0].session.seal_audio(PAYLOAD, time.monotonic())
+        assert packet is not None
+        begin = time.monotonic_ns() + int(LEAD * 1e9)
+        fds = array("i", [sender.sock.fileno() for sender in self.senders])
+        send_on_time(fds, packet, begin, TICK, int(PERIOD * 1e9), round(seconds / PERIOD))
+        steps = int(PERIOD * 1e9) // TICK
+        places = {
+            n: step
+            for step in range(steps)
+            for n in range(len(fds) * step // steps, len(fds) * (step + 1) // steps)
+        }
+        return {
+            "deadlines": {s.ssrc: (0, begin + places[s.ssrc - 1] * TICK) for s in self.senders}
+        }
+
+
 WAYS: dict[str, type[Way]] = {
+    "limit": Limit,
     "pacer": Paced,
     "python pacer": Paced,
     "threads": Threads,
