@@ -123,6 +123,10 @@ class Driver(Engine):
         code, reason = None, "the connection was lost"
 
         def receive(message: str | bytes) -> None:
+            # Datagrams wait for their round, up to a millisecond; a message that says who has
+            # left must not overtake what they said before.
+            for udp in list(self._udp.values()):
+                udp.receive_waiting()
             now = trio.current_time()
             if isinstance(message, str):
                 connection.receive_text(number, message, now)

@@ -80,6 +80,14 @@ class Reception:
             if sock.receive_batch(self._batch):
                 receive(self._batch)
 
+    def receive_waiting(self, sock: Datagrams, receive: Callable[[DatagramBatch], object]) -> None:
+        """Receive what a socket that is watched has now."""
+        try:
+            if sock.receive_batch(self._batch):
+                receive(self._batch)
+        except OSError:
+            pass  # whoever watches it is told as well
+
     async def _run(self, poller: Poller[_Watched], scope: trio.CancelScope) -> None:
         try:
             with scope:

@@ -226,6 +226,8 @@ class _Shell(Engine):
             if not self._links:
                 self._all_closed.unpark_all()
             done.set()
+        if self._relay is None:
+            self._receive_waiting()  # what was sent before the close is still of the call
         if not link.given_up:
             server.websocket_closed(number, code, trio.current_time())
             self.drain()
@@ -254,17 +256,19 @@ class _Shell(Engine):
 
     @trio.lowlevel.enable_ki_protection
     async def _receive_datagrams(self) -> None:
-        server, udp = self._server, self.udp
         while True:
-            await udp.wait_readable()
-            now = trio.current_time()
-            for _ in range(DATAGRAM_BATCH):
-                received = udp.receive()
-                if received is None:
-                    break
-                server.receive_datagram(*received, now)
-                self._drain_outputs()
+            await self.udp.wait_readable()
+            self._receive_waiting()
             self._set_alarm()
+
+    def _receive_waiting(self) -> None:
+        now = trio.current_time()
+        for _ in range(DATAGRAM_BATCH):
+            received = self.udp.receive()
+            if received is None:
+                break
+            self._server.receive_datagram(*received, now)
+            self._drain_outputs()
 
     @trio.lowlevel.enable_ki_protection
     def _take_datagrams(self, received: Strangers) -> None:

@@ -63,6 +63,11 @@ class UdpLink:
             self.socket = None
             sock.close()
 
+    def receive_waiting(self) -> None:
+        """Receive what has come already, before its turn."""
+        if self.socket is not None:
+            reception().receive_waiting(self.socket, self._receive)
+
     def send(self, data: bytes) -> bool:
         """Send; False: lost already here."""
         return self.socket is not None and self.socket.send(data)
