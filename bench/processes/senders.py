@@ -176,9 +176,7 @@ class Limit(Way):
             for step in range(steps)
             for n in range(len(fds) * step // steps, len(fds) * (step + 1) // steps)
         }
-        return {
-            "deadlines": {s.ssrc: (0, begin + places[s.ssrc - 1] * TICK) for s in self.senders}
-        }
+        return {"deadlines": {s.ssrc: (0, begin + places[s.ssrc - 1] * TICK) for s in self.senders}}
 
 
 WAYS: dict[str, type[Way]] = {

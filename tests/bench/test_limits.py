@@ -1,13 +1,16 @@
 """The loops in C do what they say: what they are compared with is real work."""
 
 import socket
+import struct
 import sys
+import time
+from array import array
 
 import dave
 import pytest
 
 from bench import libraries
-from bench._limit import Packets, receive_datagrams
+from bench._limit import Packets, receive_datagrams, send_on_time
 from bench.in_session import DAVE_SSRC, PAYLOAD, Call
 from voicekit._crypto import available_modes
 
@@ -108,3 +111,26 @@ def test_a_call_hears_all_its_packets_and_says_so_if_not():
     call.receiver.open_datagram(late, call.now)
     with pytest.raises(AssertionError):
         call.check()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the loop is Linux's")
+def test_the_loop_that_only_sends_sends_each_stream_on_time():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+        try:
+            for sender in senders:
+                sender.connect(receiver.getsockname())
+            fds = array("i", [sender.fileno() for sender in senders])
+            begin = time.monotonic_ns()
+            send_on_time(fds, bytes(20), begin, 500_000, 2_000_000, 2)
+            assert time.monotonic_ns() >= begin + 2_000_000 + 2 * 500_000
+            packets = [receiver.recv(100) for _ in range(6)]
+        finally:
+            for sender in senders:
+                sender.close()
+    order = [struct.unpack("!HxxxxI", packet[2:12]) for packet in packets]
+    assert order == [(k, ssrc) for k in (0, 1) for ssrc in (1, 2, 3)]
+    with pytest.raises(OSError, match="send failed"):
+        send_on_time(array("i", [-1]), bytes(20), 0, 500_000, 2_000_000, 1)

@@ -16,6 +16,8 @@ cdef class Stream(Schedule):
     cdef int _enter(self) except -1
     cdef int _leave(self) except -1
     cdef int _renew_silence(self) except -1
+    cdef int _fill(self, object read, bint finish) except -1
+    cdef bint _has_room(self) except -1
     cdef bint _push(self, object opus) except -1
     cdef int _encrypt(self, bytes plain, Slot* slot) except -1
     cdef int _refresh_silence(self) except -1

@@ -123,30 +123,34 @@ cdef class Stream(Schedule):
 
         From an iterator it takes no more than that, so that the rest can follow later.
         """
-        cdef int taken = 0
         rest = iter(frames)
-        while self.room:
-            opus = next(rest, None)
-            if opus is None:
-                break
-            self.push(opus)
-            taken += 1
-        return taken
+        return self._fill(lambda: next(rest, None), False)
 
     def fill(self, read):
         """Queue what ``read()`` returns until the stream is full; return how many it took.
 
         None ends it: `finish` is called.
         """
+        return self._fill(read, True)
+
+    cdef int _fill(self, object read, bint finish) except -1:
         cdef int taken = 0
-        while self.room:
+        while self._has_room():
             opus = read()
             if opus is None:
-                self.finish()
+                if finish:
+                    self.finish()
                 break
             self.push(opus)
             taken += 1
         return taken
+
+    cdef bint _has_room(self) except -1:
+        cdef bint room
+        self._lock()
+        room = self._queued < self._depth
+        vk_release(&self.busy)
+        return room
 
     cdef bint _push(self, object opus) except -1:
         cdef bytes plain = opus if type(opus) is bytes else bytes(memoryview(opus))
