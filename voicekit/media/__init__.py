@@ -1,6 +1,7 @@
 """Files in and out of a call: sources, sinks and recorder, free of any event loop."""
 
 from .concealment import Concealer
+from .mixing import Ducking, InputEnded, Mixer, MixerInput, equal_power
 from .ogg import OggOpusWriter
 from .recording import (
     CallRecording,
@@ -38,14 +39,18 @@ __all__ = [
     "AudioSource",
     "CallRecording",
     "Concealer",
+    "Ducking",
     "EncoderOptions",
     "File",
     "FileSource",
     "FramedOpusReader",
     "FramedOpusWriter",
     "Frames",
+    "InputEnded",
     "Manifest",
     "MediaInfo",
+    "Mixer",
+    "MixerInput",
     "OggOpusWriter",
     "PushSource",
     "RawPcm",
@@ -55,6 +60,7 @@ __all__ = [
     "Track",
     "TrackEntry",
     "WavWriter",
+    "equal_power",
     "open_opus_provider",
     "open_provider",
     "open_sample",

@@ -1,0 +1,1 @@
+"""Several sources at once, and one source for several calls."""
