@@ -25,6 +25,7 @@ __all__ = [
     "NonceExhausted",
     "NotConnected",
     "NotRecording",
+    "PlaybackError",
     "ProtocolRejected",
     "RateLimited",
     "RecordingError",
@@ -86,6 +87,10 @@ class ModeUnavailable(VoicekitError):
 
 class MediaError(VoicekitError):
     """A media file or stream can not be read or written. The text names it."""
+
+
+class PlaybackError(MediaError):
+    """A source failed while it was played. The call goes on; ``__cause__`` is what it raised."""
 
 
 class RecordingError(LocalProtocolError):

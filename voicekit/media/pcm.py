@@ -17,6 +17,8 @@ class Reframer:
     """Samples in, in pieces of any length; frames of 20 ms out."""
 
     def __init__(self) -> None:
+        #: Bytes of silence at the end of the frame that was taken last.
+        self.padding = 0
         self._held = bytearray()
 
     def __len__(self) -> int:
@@ -38,11 +40,13 @@ class Reframer:
             return None
         frame = bytes(memoryview(self._held)[:FRAME_BYTES])
         del self._held[:FRAME_BYTES]
+        self.padding = 0
         return frame
 
     def take_rest(self) -> bytes | None:
         """Return what waits, filled with silence to a whole frame; None if nothing does."""
         if not self._held or (frame := self.take()) is None:
+            self.padding = FRAME_BYTES - len(self._held) if self._held else 0
             frame = bytes(self._held).ljust(FRAME_BYTES, b"\0") if self._held else None
             self._held.clear()
         return frame

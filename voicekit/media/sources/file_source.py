@@ -145,6 +145,11 @@ class DecodedSource(FileSource):
             self._frames_since += 1
         return frame
 
+    @property
+    def padding(self) -> int:
+        """Bytes of silence with which the last frame of `next_pcm` was filled up."""
+        return self._frames.padding
+
     def close(self) -> None:
         """Let go of the file. Idempotent."""
         super().close()

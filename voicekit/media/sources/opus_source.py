@@ -71,15 +71,25 @@ class OpusSource(FileSource):
         Packets that are not Opus are left out.
         """
         # After a change of volume one more frame is encoded, in which the gain gets back to 1.
-        if self.passthrough and self._applied == 1 and not self._pcm and not self._closed:
-            count = self._group()
-            if count:
-                return self._pass(count)
-            if not self._must_encode:
-                return None
+        if self.passthrough and self._applied == 1 and not self._closed:
+            packet = self.next_packet()
+            if packet is not None or not (self._must_encode or self._pcm):
+                return packet
         if self._decoder is None and self._recent:
             self._prepare_encoder()
         return super().read()
+
+    def next_packet(self) -> bytes | None:
+        """Return the next 20 ms as they came; None: at the end, or where they can not be cut."""
+        if self._must_encode or self._pcm or self._closed:
+            return None
+        count = self._group()
+        return self._pass(count) if count else None
+
+    @property
+    def padding(self) -> int:
+        """Bytes of silence with which the last frame of `next_pcm` was filled up."""
+        return self._pcm.padding
 
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms as samples, the volume not applied; None at the end."""

@@ -76,6 +76,10 @@ class _Provider(AudioSource):
             self._frames.push(pcm)
         return frame
 
+    @property
+    def padding(self) -> int:
+        return self._frames.padding
+
     def close(self) -> None:
         super().close()
         self._ended = True

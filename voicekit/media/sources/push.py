@@ -123,6 +123,11 @@ class PushSource(AudioSource):
                 return _SILENCE
             return frame
 
+    @property
+    def padding(self) -> int:
+        """Bytes of silence with which the last frame was filled up."""
+        return self._held.padding
+
     def close(self) -> None:
         """End it, and drop what waits. Idempotent."""
         super().close()

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .._gain import amplify
@@ -83,6 +83,8 @@ class AudioSource(abc.ABC):
         self._fixed_gain = gain
         self._applied = self._gain
         self._closed = False
+        #: Called, by whoever sets it, after the volume has changed: the player's.
+        self._volume_changed: Callable[[], object] | None = None
 
     @property
     def duration(self) -> float | None:
@@ -106,6 +108,13 @@ class AudioSource(abc.ABC):
     @volume.setter
     def volume(self, value: float) -> None:
         self._volume = checked_volume(value)
+        if self._volume_changed is not None:
+            self._volume_changed()
+
+    @property
+    def gain(self) -> float:
+        """The factor that its samples get: volume and normalisation."""
+        return self._gain
 
     @property
     def encoder_options(self) -> EncoderOptions:
@@ -150,9 +159,26 @@ class AudioSource(abc.ABC):
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms as samples, the volume not applied; None at the end."""
 
+    def next_packet(self) -> bytes | None:
+        """Return the next 20 ms as the Opus that they came in, the volume not applied.
+
+        None where there is no such packet: `next_pcm` has the samples, or the end.
+        """
+        return None
+
+    @property
+    def padding(self) -> int:
+        """Bytes of silence with which the last frame of `next_pcm` was filled up."""
+        return 0
+
     def close(self) -> None:
         """Let go of what is read. Idempotent; afterwards the source is at its end."""
         self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @property
     def _gain(self) -> float:
