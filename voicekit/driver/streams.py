@@ -67,9 +67,13 @@ class Stream(Generic[T]):
         `voicekit.aio`. Cancelling loses nothing.
         """
         await self.loop.checkpoint_if_cancelled()
-        while (item := self._next()) is None:
+        if (item := self._next()) is not None:
+            await self.loop.cancel_shielded_checkpoint()
+            return item
+        # Who has waited has let others have their turn.
+        while item is None:
             await self._wait()
-        await self.loop.cancel_shielded_checkpoint()
+            item = self._next()
         return item
 
     async def aclose(self) -> None:
