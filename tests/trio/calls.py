@@ -21,10 +21,12 @@ MOUTH, EARS = 1001, 1002
 SILENCE = [SILENCE_FRAME] * 5
 
 
-def info(endpoint: str, user_id: int = MOUTH, token: str = "token") -> VoiceServerInfo:
+def info(
+    endpoint: str, user_id: int = MOUTH, token: str = "token", *, guild: int = GUILD
+) -> VoiceServerInfo:
     return VoiceServerInfo(
         endpoint=endpoint,
-        server_id=GUILD,
+        server_id=guild,
         channel_id=CHANNEL,
         user_id=user_id,
         session_id=f"session-{user_id}",

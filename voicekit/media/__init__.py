@@ -1,5 +1,6 @@
 """Files in and out of a call: sources, sinks and recorder, free of any event loop."""
 
+from .broadcast import Broadcast, BroadcastListener
 from .concealment import Concealer
 from .mixing import Ducking, InputEnded, Mixer, MixerInput, equal_power
 from .ogg import OggOpusWriter
@@ -37,6 +38,8 @@ from .sources import (
 __all__ = [
     "LOUDNESS",
     "AudioSource",
+    "Broadcast",
+    "BroadcastListener",
     "CallRecording",
     "Concealer",
     "Ducking",
