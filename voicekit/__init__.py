@@ -4,6 +4,7 @@ The sans-I/O core is here; importing it loads no event loop, no media library an
 
     VoiceConnection   a whole call: gateway, discovery, RTP, transport encryption
     Join              the host's two gateway events into a VoiceServerInfo
+    Registry          the connections of all guilds and channels, for hosts without a framework
     Gateway           the voice gateway alone
     RtpSession        RTP framing and transport encryption alone
     IpDiscovery       IP discovery alone
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .errors import LocalProtocolError, VoicekitError
     from .gateway_states import GatewayState
     from .join import Join
+    from .registry import Registry
     from .server_info import VoiceServerInfo
     from .stats import ConnectionStats, JitterStats, StreamStats
 
@@ -58,6 +60,7 @@ __all__ = [
     "Lost",
     "Opcode",
     "Passthrough",
+    "Registry",
     "RtpSession",
     "SpeakingFlags",
     "StreamStats",
@@ -91,6 +94,7 @@ _HOMES = {
     "Lost": "_jitter",
     "Opcode": "codes",
     "Passthrough": "dave",
+    "Registry": "registry",
     "RtpSession": "_session",
     "SILENCE_FRAME": "codes",
     "SpeakingFlags": "codes",

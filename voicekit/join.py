@@ -20,7 +20,8 @@ from .errors import (
     LocalProtocolError,
     NotConnected,
 )
-from .server_info import VoiceServerInfo
+from .one_caller import Turn, one_caller
+from .server_info import VoiceServerInfo, require_id, snowflake
 
 __all__ = [
     "Join",
@@ -98,6 +99,15 @@ class JoinState(IntEnum):
 _IN = (JoinState.JOINING, JoinState.JOINED, JoinState.MOVING)
 _WAITING = (JoinState.JOINING, JoinState.MOVING)
 
+_OUT = "call start first, or again where we were kicked or not let in"
+_ADVICE = {
+    "start": "we are on our way or in; move goes elsewhere, leave ends it",
+    "move": _OUT,
+    "rejoin": _OUT,
+    "set_self": _OUT,
+    "leave": "we are out, or on our way",
+}
+
 
 class Join:
     """One member's way into, through and out of the voice channels of one guild.
@@ -119,9 +129,10 @@ class Join:
     ) -> None:
         if not 0 < timeout < float("inf"):
             raise ValueError(f"timeout is a finite number above 0, not {timeout!r}")
-        self._guild_id = guild_id
-        self._channel_id = channel_id  # where we are or want to be
-        self._user_id = user_id
+        self._turn = Turn()
+        self._guild_id = require_id("guild_id", guild_id)
+        self._channel_id = require_id("channel_id", channel_id)  # where we are or want to be
+        self._user_id = require_id("user_id", user_id)
         self._mute = mute
         self._deaf = deaf
         self._timeout = timeout
@@ -145,6 +156,22 @@ class Join:
         """What the last events say; None before `Joined` and after `Left`."""
         return self._info
 
+    @property
+    def channel_id(self) -> int:
+        """Where we are, or want to be."""
+        return self._channel_id
+
+    @property
+    def awaits_state(self) -> bool:
+        """Whether a VOICE_STATE_UPDATE is waited for."""
+        return self._state in _WAITING and self._session_id is None
+
+    @property
+    def awaits_server(self) -> bool:
+        """Whether a VOICE_SERVER_UPDATE is waited for."""
+        return self._state in _WAITING and self._server is None
+
+    @one_caller
     def poll(self) -> JoinOutput | None:
         """Return what to do or to know next; None when there is nothing more for now."""
         return self._queue.popleft() if self._queue else None
@@ -155,22 +182,33 @@ class Join:
 
     # -- the application ------------------------------------------------------------
 
+    @one_caller
     def start(self, now: float) -> None:
         """Join the channel. Raises `AlreadyConnected` unless we are out."""
         if self._state in _IN:
-            raise AlreadyConnected(f"start is not possible in state {self._state.name}")
+            raise AlreadyConnected(
+                f"start is not possible in state {self._state.name}: {_ADVICE['start']}"
+            )
         self._require("start", JoinState.OUT)
         self._ask(JoinState.JOINING, now)
 
-    def move(self, channel_id: int, now: float) -> None:
-        """Go to another channel of the guild; `Joined` comes again. The same one: nothing."""
+    @one_caller
+    def move(
+        self, channel_id: int, now: float, *, mute: bool | None = None, deaf: bool | None = None
+    ) -> None:
+        """Go to another channel of the guild; `Joined` comes again. The same one: nothing.
+
+        ``mute`` and ``deaf`` are those of `set_self`.
+        """
         self._require("move", *_IN)
-        if channel_id == self._channel_id:
+        if require_id("channel_id", channel_id) == self._channel_id:
             return
         self._channel_id = channel_id
+        self._choose(mute, deaf)
         joining = self._state is JoinState.JOINING
         self._ask(JoinState.JOINING if joining else JoinState.MOVING, now)
 
+    @one_caller
     def rejoin(self, now: float) -> None:
         """Leave and join again, which makes a new session: the answer to `NeedNewSession`."""
         self._require("rejoin", *_IN)
@@ -178,13 +216,22 @@ class Join:
             self._channel_id = self._info.channel_id
         self._leave(JoinState.REJOINING, now + LEAVE_PATIENCE)
 
+    @one_caller
     def leave(self, now: float) -> None:
         """Leave the channel; `Left` comes when the host has confirmed it, or in the end."""
         self._require("leave", *_IN, JoinState.REJOINING)
         self._leave(JoinState.LEAVING, now + self._timeout)
 
+    @one_caller
+    def set_self(self, now: float, *, mute: bool | None = None, deaf: bool | None = None) -> None:
+        """Mute or deafen ourselves for everybody to see, now and from now on. None: as it is."""
+        self._require("set_self", *_IN)
+        self._choose(mute, deaf)
+        self._send(self._channel_id)
+
     # -- the host's gateway -----------------------------------------------------------
 
+    @one_caller
     def voice_state_failed(self, why: str, now: float) -> None:
         """Say that `SendVoiceState` can not be sent: the host's own gateway is not there."""
         match self._state:
@@ -196,15 +243,16 @@ class Join:
                 error = GatewayUnavailable(f"the channel could not be asked for: {why}", "join")
                 self._queue.append(JoinFailed(wanted, error))
 
+    @one_caller
     def receive_voice_state(self, event: Mapping[str, Any], now: float) -> None:
         """Take the ``d`` of a VOICE_STATE_UPDATE."""
-        ours = _snowflake(event.get("user_id")) == self._user_id
-        if not ours or _snowflake(event.get("guild_id")) != self._guild_id:
+        ours = snowflake(event.get("user_id")) == self._user_id
+        if not ours or snowflake(event.get("guild_id")) != self._guild_id:
             return
         if event.get("channel_id") is None:
             self._channel_gone(now)
             return
-        channel_id = _snowflake(event["channel_id"])
+        channel_id = snowflake(event["channel_id"])
         session_id = event.get("session_id")
         if channel_id is None or not isinstance(session_id, str) or not session_id:
             return
@@ -215,9 +263,10 @@ class Join:
         self._session_id = session_id
         self._complete()
 
+    @one_caller
     def receive_voice_server(self, event: Mapping[str, Any], now: float) -> None:
         """Take the ``d`` of a VOICE_SERVER_UPDATE. A null endpoint: wait for the next."""
-        if _snowflake(event.get("guild_id")) != self._guild_id:
+        if snowflake(event.get("guild_id")) != self._guild_id:
             return
         token, endpoint = event.get("token"), event.get("endpoint")
         if not isinstance(token, str) or not token:
@@ -228,6 +277,7 @@ class Join:
             self._server = (token, endpoint)
             self._complete()
 
+    @one_caller
     def handle_timeout(self, now: float) -> None:
         """Give up what is overdue. Too early does nothing."""
         if self._deadline is None or now < self._deadline:
@@ -246,7 +296,11 @@ class Join:
     def _require(self, call: str, *states: JoinState) -> None:
         if self._state not in states:
             kind = NotConnected if self._state is JoinState.OUT else LocalProtocolError
-            raise kind(f"{call} is not possible in state {self._state.name}")
+            raise kind(f"{call} is not possible in state {self._state.name}: {_ADVICE[call]}")
+
+    def _choose(self, mute: bool | None, deaf: bool | None) -> None:
+        self._mute = self._mute if mute is None else mute
+        self._deaf = self._deaf if deaf is None else deaf
 
     def _ask(self, state: JoinState, now: float) -> None:
         self._state = state
@@ -322,12 +376,3 @@ class Join:
             self._complete()
         else:
             self._state = JoinState.OUT
-
-
-def _snowflake(value: object) -> int | None:
-    """Return an id that came as decimal text or as a number; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return None
