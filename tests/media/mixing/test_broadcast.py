@@ -120,7 +120,7 @@ def test_leaving_ends_one_and_closing_all() -> None:
     broadcast.close()
     broadcast.close()
     assert two.read() is None
-    assert tone.closed == 1
+    assert tone.times_closed == 1
     assert broadcast.listen().read() is None
 
 

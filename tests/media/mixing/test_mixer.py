@@ -20,10 +20,10 @@ def test_it_ends_with_the_last_and_closes_each_at_its_end() -> None:
     short, long = Tone(500, 3), Tone(850, 7)
     mixer = Mixer(short, long)
     assert len(frames_of(mixer, 4)) == 4
-    assert (short.closed, long.closed) == (1, 0)
+    assert (short.times_closed, long.times_closed) == (1, 0)
     assert [input.source for input in mixer.inputs] == [long]
     assert len(frames_of(mixer)) == 3
-    assert long.closed == 1
+    assert long.times_closed == 1
     assert mixer.read_pcm() is None
     ends = [mixer.poll(), mixer.poll()]
     assert [end and (end.input.source, end.error) for end in ends] == [(short, None), (long, None)]
@@ -62,7 +62,7 @@ def test_a_source_that_is_removed_fades_within_a_frame() -> None:
     assert going[0] == pytest.approx(10_000, abs=11)
     assert going[-1] == 0
     assert -12 <= np.diff(going).min() <= np.diff(going).max() <= 0
-    assert (constant.closed, input.ended) == (1, True)
+    assert (constant.times_closed, input.ended) == (1, True)
     assert not frames_of(mixer, 2).any()
     mixer.remove(input)  # again, and nothing happens
     assert mixer.poll() is None, "whoever removed it knows"
@@ -95,7 +95,7 @@ def test_a_source_that_fails_ends_alone_and_is_told() -> None:
             assert (input.source, error, input.error, input.ended) == (bad, fault, fault, True)
         case _:
             pytest.fail("it was not told")
-    assert bad.closed == 1
+    assert bad.times_closed == 1
 
 
 @pytest.mark.parametrize("size", [0, 3839, 3844])
@@ -130,7 +130,7 @@ def test_closing_closes_all_and_nothing_can_be_added() -> None:
     mixer.read_pcm()
     mixer.close()
     mixer.close()
-    assert (one.closed, two.closed, input.ended) == (1, 1, True)
+    assert (one.times_closed, two.times_closed, input.ended) == (1, 1, True)
     assert mixer.read_pcm() is None
     with pytest.raises(LocalProtocolError, match="closed"):
         mixer.add(Tone(500, 1))

@@ -24,7 +24,7 @@ class Tone(AudioSource):
         volume: float = 1.0,
     ) -> None:
         super().__init__(volume=volume)
-        self.closed = 0
+        self.times_closed = 0
         self.frames_read = 0
         self._error = error
         time = np.arange(frames * FRAME) / RATE
@@ -44,7 +44,7 @@ class Tone(AudioSource):
 
     def close(self) -> None:
         super().close()
-        self.closed += 1
+        self.times_closed += 1
 
 
 def frames_of(source: AudioSource, most: int = 1000) -> Samples:
