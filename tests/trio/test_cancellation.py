@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from voicekit.driver.call import LEAVE_TIMEOUT
 from voicekit.trio import connect
-from voicekit.trio.voice import LEAVE_TIMEOUT
 
 from .calls import Packets, info, numbered, running_server
 from .memory_network import MemoryNetwork

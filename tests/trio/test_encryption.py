@@ -7,9 +7,9 @@ import trio
 
 from voicekit.config import Config
 from voicekit.dave import generate_identity
+from voicekit.driver.call import GROUP_TIMEOUT
 from voicekit.server import ServerConfig
 from voicekit.trio import connect
-from voicekit.trio.voice import GROUP_TIMEOUT
 
 from .calls import CHANNEL, EARS, SILENCE, Packets, account, collect, in_memory, info, numbered
 

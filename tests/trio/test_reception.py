@@ -7,11 +7,12 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from voicekit.driver.reception import CAPACITY, ROUND
 from voicekit.events import SpeakingStarted
 from voicekit.net import DatagramBatch, Poller
 from voicekit.trio import Network, connect
 from voicekit.trio.network import UdpSocket
-from voicekit.trio.reception import CAPACITY, ROUND, Reception, reception
+from voicekit.trio.reception import Reception, reception
 
 from .calls import EARS, MOUTH, SILENCE, Packets, collect, info, numbered, running_server, until
 

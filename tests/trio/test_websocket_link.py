@@ -14,8 +14,9 @@ from websockets.trio.connection import Connection
 from websockets.trio.server import ServerConnection, serve
 
 from voicekit.config import Config
+from voicekit.driver.web_messages import LOGGER
 from voicekit.trio import connect as voice_connect
-from voicekit.trio.websocket import LOGGER, Ending, WebSocketLink
+from voicekit.trio.websocket import Ending, WebSocketLink
 
 from .calls import info
 from .memory_network import MemoryNetwork

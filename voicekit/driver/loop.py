@@ -38,6 +38,10 @@ class Loop(Protocol):
     def closed_resource(self) -> type[Exception]:
         """Raised by ``receive`` of what was closed."""
 
+    @property
+    def from_thread(self) -> str:
+        """The name of what calls a function in the loop, from another thread."""
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
 

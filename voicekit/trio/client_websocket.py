@@ -1,8 +1,4 @@
-"""The client's end of a WebSocket: the protocol of `websockets` in the task that reads from it.
-
-The connection that `websockets` has for trio runs a task of its own for each WebSocket, with
-queues between it and the reader. A process with thousands of calls has no use for them.
-"""
+"""The client's end of a WebSocket over a stream of trio, in the task that reads from it."""
 
 import ssl
 from contextlib import suppress
@@ -10,10 +6,9 @@ from typing import Protocol
 
 import trio
 from websockets.client import ClientProtocol
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import USER_AGENT
-from websockets.protocol import State
 from websockets.uri import WebSocketURI
+
+from ..driver.web_messages import WebMessages
 
 __all__ = ["ClientWebSocket", "WebSocket"]
 
@@ -40,10 +35,8 @@ class ClientWebSocket:
     def __init__(self, stream: trio.abc.Stream, protocol: ClientProtocol) -> None:
         self._stream = stream
         self._protocol = protocol
-        self._frames: list[Frame] = []  # of the message under way
-        self._messages: list[str | bytes] = []
+        self._messages = WebMessages(protocol)
         self._flushing = False
-        self._closed_by_us = False
 
     @classmethod
     async def open(
@@ -74,35 +67,21 @@ class ClientWebSocket:
 
     async def recv(self) -> str | bytes:
         """Wait for a message. Raises `ConnectionClosed`."""
-        while not self._messages:
-            if self._is_over() or not await self._read():
-                self._protocol.receive_eof()
+        while (message := self._messages.next_message()) is None:
+            if self._messages.is_over or not await self._read():
+                self._messages.receive_eof()
                 raise self._protocol.close_exc
-            await self._take_events()
-        return self._messages.pop(0)
-
-    def _is_over(self) -> bool:
-        """Whether the server has closed, or has broken the protocol: nothing more will come.
-
-        A server that answers our own close is done with it when it closes the stream.
-        """
-        return self._protocol.state is not State.OPEN and not self._closed_by_us
+        return message
 
     async def send(self, message: str | bytes, /) -> None:
         """Send a message. When it is being closed, nothing is sent, and `recv` knows why."""
-        if self._protocol.state is State.OPEN:
-            if isinstance(message, str):
-                self._protocol.send_text(message.encode())
-            else:
-                self._protocol.send_binary(message)
-            await self._say()
+        self._messages.send(message)
+        await self._say()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Say that we close. `recv` raises when the server has answered."""
-        if self._protocol.state is State.OPEN:
-            self._closed_by_us = True
-            self._protocol.send_close(code, reason)
-            await self._say()
+        self._messages.close(code, reason)
+        await self._say()
 
     async def drop(self) -> None:
         """Close the stream at once, whatever is under way."""
@@ -111,24 +90,21 @@ class ClientWebSocket:
     # -- inside ----------------------------------------------------------------------
 
     async def _upgrade(self) -> None:
-        protocol = self._protocol
-        request = protocol.connect()
-        request.headers["User-Agent"] = USER_AGENT
-        protocol.send_request(request)
+        messages = self._messages
+        messages.request()
         await self._flush()
-        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+        while messages.is_upgrading:
             if not await self._read():
-                protocol.receive_eof()
-        if protocol.handshake_exc is not None:
-            raise protocol.handshake_exc
-        await self._take_events()
+                messages.receive_eof()
+        if messages.refusal is not None:
+            raise messages.refusal
 
     async def _read(self) -> bool:
         """Take what comes next, and answer it where the protocol does; False: the end."""
         try:
             data = await self._stream.receive_some(READ_SIZE)
             if data:
-                self._protocol.receive_data(data)
+                self._messages.receive_data(data)
                 await self._flush()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
@@ -145,29 +121,7 @@ class ClientWebSocket:
             return
         self._flushing = True
         try:
-            while data := b"".join(self._protocol.data_to_send()):
+            while data := self._messages.data_to_send():
                 await self._stream.send_all(data)
         finally:
             self._flushing = False
-
-    async def _take_events(self) -> None:
-        for event in self._protocol.events_received():
-            if isinstance(event, Frame) and event.opcode in _DATA:
-                self._frames.append(event)
-                if event.fin:
-                    await self._finish_message()
-
-    async def _finish_message(self) -> None:
-        frames, self._frames = self._frames, []
-        data = b"".join(bytes(frame.data) for frame in frames)
-        if frames[0].opcode is Opcode.BINARY:
-            self._messages.append(data)
-            return
-        try:
-            self._messages.append(data.decode())
-        except UnicodeDecodeError:
-            self._protocol.fail(CloseCode.INVALID_DATA, "this is not UTF-8")
-            await self._say()
-
-
-_DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})

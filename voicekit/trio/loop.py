@@ -29,6 +29,7 @@ class TrioLoop:
 
     end_of_channel = trio.EndOfChannel
     closed_resource = trio.ClosedResourceError
+    from_thread = "trio.from_thread.run_sync"
     now = staticmethod(trio.current_time)
     waiting = Parking
     checkpoint = staticmethod(trio.lowlevel.checkpoint)

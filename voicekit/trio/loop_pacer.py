@@ -10,9 +10,9 @@ from typing import Any
 import trio
 
 from ..connection import VoiceConnection
+from ..driver.reception import Socket
 from ..pacer import LatePolicy, Notifier, Stream
 from ..pacer._loop import PythonLoop
-from .network import Datagrams
 
 __all__ = ["LoopPacer", "loop_pacer", "way_of"]
 
@@ -88,7 +88,7 @@ class _TrioLoop(PythonLoop):
             self._running = False
 
 
-def way_of(sock: Datagrams) -> Any:
+def way_of(sock: Socket) -> Any:
     """Return what a stream sends ``sock``'s datagrams over: its number, or what acts like one."""
     number = sock.fileno()
     return number if number >= 0 else _Way(sock)
@@ -97,7 +97,7 @@ def way_of(sock: Datagrams) -> Any:
 class _Way:
     """What a stream asks of a socket."""
 
-    def __init__(self, datagrams: Datagrams) -> None:
+    def __init__(self, datagrams: Socket) -> None:
         self._datagrams = datagrams
 
     def dup(self) -> "_Way":

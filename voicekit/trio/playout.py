@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..codes import SpeakingFlags
+from ..driver.call import SILENCE_TIMEOUT
 from ..media import Frames
 from ..pacer import Finished, KeyExhausted, LatePolicy, Stream, StreamState
 from .feeder import feeder
@@ -17,10 +18,8 @@ from .read_ahead import ReadAhead
 if TYPE_CHECKING:
     from .voice import Voice
 
-__all__ = ["SILENCE_TIMEOUT", "Playout"]
+__all__ = ["Playout"]
 
-#: The end of a talk spurt: five frames of 20 ms, and time for a slow machine.
-SILENCE_TIMEOUT = 0.25
 #: Frames of a source in a thread with which audio begins, also after it has run dry: a live
 #: source has one every 20 ms, and the first would be over before the next is there.
 HEADSTART = 3
@@ -142,7 +141,7 @@ class Playout:
                 self._voice._raise_if_over()
                 if self.stream.state is StreamState.FROZEN:
                     await self._announce()
-                    self.stream.rebind(way_of(self._voice._datagrams))
+                    self.stream.rebind(way_of(self._voice._socket))
         except BaseException:
             await self._cut_short()
             raise
@@ -164,7 +163,7 @@ class Playout:
                 await voice._changed.park()
 
     def _begin(self) -> Stream:
-        way = way_of(self._voice._datagrams)
+        way = way_of(self._voice._socket)
         pacer = self._voice._pacer if isinstance(way, int) else loop_pacer()
         # The one place where the connection's clock meets the pacer's.
         offset = trio.current_time() - time.monotonic() if isinstance(way, int) else 0.0

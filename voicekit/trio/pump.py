@@ -1,35 +1,28 @@
-"""The loop that every sans-I/O machine of voicekit wants: mutate, drain `poll`, mind the clock."""
+"""A sans-I/O machine in tasks of its own, and a task beside a block."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import trio
 
+from ..driver.pump import Machine, Pump
 from .alarms import Alarm, Alarms, alarms
+from .loop import LOOP
 
-__all__ = ["Engine", "Machine", "beside"]
+__all__ = ["Engine", "beside"]
 
-
-class Machine(Protocol):
-    """What `VoiceConnection` and `VoiceServer` have in common."""
-
-    def poll(self) -> object | None:
-        """Return the next output or event."""
-
-    def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due."""
-
-    def handle_timeout(self, now: float) -> None:
-        """Do what is due."""
+R = TypeVar("R")
 
 
-class Engine:
+class Engine(Pump):
     """Runs one machine in tasks of its own, shielded from the cancellation of its owner.
 
     The shield is what lets a cancelled owner leave properly: it decides when the engine
     ends, by ``scope.cancel()``, and must always do so.
     """
+
+    loop = LOOP
 
     def __init__(
         self,
@@ -37,12 +30,10 @@ class Engine:
         outputs: Mapping[type, Callable[[Any], object]],
         handle_event: Callable[[Any], object],
     ) -> None:
+        super().__init__(machine, outputs, handle_event)
         self.scope = trio.CancelScope(shield=True)
         self.started = trio.Event()
         self.finished = trio.Event()
-        self._machine = machine
-        self._outputs = outputs
-        self._handle_event = handle_event
         self._alarm = Alarm(self._ring, self._fail)
         self._alarms: Alarms | None = None  # while it runs
         self._nursery: trio.Nursery
@@ -77,32 +68,16 @@ class Engine:
             self._stop()
             self.finished.set()
 
-    def drain(self) -> None:
-        """Carry out what the last mutation asks for, and set the alarm. Never blocks."""
-        self._drain_outputs()
-        self._set_alarm()
-
-    def _drain_outputs(self) -> bool:
-        """Carry out what the last mutation asks for; return whether that was anything."""
-        poll, outputs = self._machine.poll, self._outputs
-        item = poll()
-        if item is None:
-            return False
-        while item is not None:
-            act = outputs.get(type(item), self._handle_event)
-            act(item)
-            item = poll()
-        return True
+    @trio.lowlevel.enable_ki_protection
+    def call(self, mutate: Callable[..., R], *arguments: object) -> R:
+        """Call a mutator of the machine for a user, with the time; then `drain`."""
+        return super().call(mutate, *arguments)
 
     def _set_alarm(self) -> None:
         if self._alarms is not None:
             due = self._machine.next_timeout()
             if due is not None:
                 self._alarms.set(self._alarm, due)
-
-    def _ring(self) -> None:
-        self._machine.handle_timeout(trio.current_time())
-        self.drain()
 
     def _fail(self, error: Exception) -> None:
         """End this machine by a bug that showed where others are served, too."""

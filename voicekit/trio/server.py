@@ -10,6 +10,7 @@ import trio
 from websockets.trio.server import ServerConnection
 from websockets.trio.server import serve as serve_websockets
 
+from ..driver.web_messages import CLOSE_TIMEOUT, LOGGER
 from ..server import ServerConfig, VoiceServer
 from ..server.outputs import (
     CloseWebSocket,
@@ -22,7 +23,7 @@ from ..server.outputs import (
 from .network import Datagrams, Network
 from .pump import Engine, beside
 from .relay import Strangers, run_relay
-from .websocket import CLOSE_TIMEOUT, LOGGER, WebSocketLink
+from .websocket import WebSocketLink
 
 if TYPE_CHECKING:
     from ..net._relay import Relay

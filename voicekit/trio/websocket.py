@@ -1,6 +1,6 @@
 """One WebSocket, of a client or of the server: a bounded queue out, a callback in."""
 
-import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -8,25 +8,11 @@ from typing import NamedTuple
 import trio
 from websockets.exceptions import ConnectionClosed
 
+from ..driver.web_messages import CLOSE_TIMEOUT, MAX_BACKLOG, SEND_TIMEOUT
 from .client_websocket import WebSocket
+from .loop import LOOP
 
-__all__ = ["LOGGER", "Ending", "WebSocketLink"]
-
-#: At level DEBUG websockets logs whole messages, and they hold tokens. A level of its own
-#: keeps a program's ``basicConfig(level=DEBUG)`` from turning that on.
-LOGGER = logging.getLogger("voicekit.trio.websocket")
-LOGGER.setLevel(logging.INFO)
-#: Where logging is not configured, errors would end up on stderr, with tracebacks: one for
-#: every stranger that fails at the opening handshake.
-LOGGER.addHandler(logging.NullHandler())
-
-#: Messages that wait to be sent. A session has a few dozen in all; a peer that lets this
-#: many pile up is not reading.
-MAX_BACKLOG = 256
-#: A single message that does not leave within this long (seconds) meets a dead peer.
-SEND_TIMEOUT = 10.0
-#: For the closing handshake; after it the socket is closed without.
-CLOSE_TIMEOUT = 1.0
+__all__ = ["Ending", "WebSocketLink"]
 
 
 class Ending(NamedTuple):
@@ -58,7 +44,7 @@ class WebSocketLink:
         # task. None before there is a WebSocket, and when it takes no more.
         self._start_writer: Callable[[], object] | None = None
         self._is_writing = False
-        self._flushed = trio.lowlevel.ParkingLot()
+        self._flushed = LOOP.waiting()
 
     def send(self, message: str | bytes) -> None:
         """Queue one message. When too many wait already, the socket counts as lost."""
@@ -70,10 +56,10 @@ class WebSocketLink:
         self._outgoing.append(message)
         self._wake_writer()
 
-    async def flush(self) -> None:
-        """Wait until what is queued now was sent, or never will be."""
-        while self._outgoing:
-            await self._flushed.park()
+    async def flush(self, deadline: float = math.inf) -> None:
+        """Wait until what is queued was sent, or never will be, but not beyond ``deadline``."""
+        while self._outgoing and trio.current_time() < deadline:
+            await self._flushed.park_until(deadline)
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with ``code`` after what is queued, within `CLOSE_TIMEOUT`."""
