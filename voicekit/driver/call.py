@@ -20,9 +20,9 @@ from ..events import (
     WaitingForUpdate,
 )
 from ..stats import ConnectionStats
-from .connection_driver import ConnectionDriver
 from .ears import Ears
 from .reception import Socket
+from .sockets import ConnectionDriver
 from .streams import EventStream, error_of
 
 __all__ = ["LEAVE_TIMEOUT", "SILENCE_TIMEOUT", "Call"]

@@ -8,8 +8,8 @@ import trio
 from websockets.uri import parse_uri
 
 from ..connection import VoiceConnection
-from ..driver.connection_driver import ConnectionDriver
 from ..driver.dialling import DIAL_ERRORS, DIAL_TIMEOUT, explain
+from ..driver.sockets import ConnectionDriver
 from ..driver.web_messages import client_protocol
 from ..events import AudioFrame, Event
 from ..outputs import OpenUdp, OpenWebSocket
