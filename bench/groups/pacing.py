@@ -12,7 +12,7 @@ from ..options import Options
 from ..processes.process import core_pair, started
 from ..results import Row
 
-__all__ = ["run"]
+__all__ = ["LIMIT", "run", "send_alone"]
 
 GROUP = "pacing"
 STREAMS, HOGGED_STREAMS = 1000, 100
@@ -41,7 +41,7 @@ def _compare(
 ) -> Iterator[Row]:
     seconds = QUICK if options.quick else options.duration
     wire, found = _measure("pacer", streams, seconds, depth, hog)
-    least, spent = _measure("limit", streams, seconds, depth, hog)
+    least, spent = send_alone(streams, seconds, hog=hog)
     ours = wire["p99"]
     yield Row(
         GROUP,
@@ -94,6 +94,13 @@ def _compare(
             points=_points(wire),
             note="" if hog else f"{found['cpu'] * 100:.0f} % of a core",
         )
+
+
+def send_alone(
+    streams: int, seconds: float, *, hog: bool = False
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return what `LIMIT` is like with so many streams, at the receiver and at the sender."""
+    return _measure("limit", streams, seconds, DEPTH, hog)
 
 
 def _measure(
