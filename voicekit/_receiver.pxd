@@ -83,6 +83,7 @@ cdef class Receiver:
     cdef AudioFrame _count(self, Stream stream, AudioFrame frame, bytes opus, double now)
     cdef int _await_key(self, Stream stream, AudioFrame frame) except -1
     cdef int _give_up(self, Stream stream, AudioFrame frame) except -1
+    cdef AudioFrame _take_expired(self, list waiting, double hold_time, double now)
     cdef int _drop_keyless(self, Stream stream, double now) except -1
     cdef double _deadline(self, Stream stream) noexcept
     cdef bint _expire(self, Stream stream, double now) except -1

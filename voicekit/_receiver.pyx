@@ -228,14 +228,21 @@ cdef class Receiver:
     cdef int _drop_keyless(self, Stream stream, double now) except -1:
         """Give up on what has waited for `Config.key_hold_time`; infinity: on all of it."""
         cdef AudioFrame frame
-        while stream.keyless:
-            frame = stream.keyless[0]
-            if frame.arrived + self._key_hold_time > now:
-                break
-            del stream.keyless[0]
-            self._held_bytes -= frame.datagram_size
+        while (frame := self._take_expired(stream.keyless, self._key_hold_time, now)) is not None:
             self._give_up(stream, frame)
         return 0
+
+    cdef AudioFrame _take_expired(self, list waiting, double hold_time, double now):
+        """Take the oldest of those that wait if its time is over, else None."""
+        cdef AudioFrame oldest
+        if not waiting:
+            return None
+        oldest = waiting[0]
+        if oldest.arrived + hold_time > now:
+            return None
+        del waiting[0]
+        self._held_bytes -= oldest.datagram_size
+        return oldest
 
     cdef int retry(self, double now) except -1:
         cdef Stream stream
@@ -282,12 +289,7 @@ cdef class Receiver:
     cdef int _drop_held(self, Stream stream, double now) except -1:
         """Drop what has waited for `Config.hold_time`; infinity: all of it."""
         cdef AudioFrame frame
-        while stream.held:
-            frame = stream.held[0]
-            if frame.arrived + self._hold_time > now:
-                break
-            del stream.held[0]
-            self._held_bytes -= frame.datagram_size
+        while (frame := self._take_expired(stream.held, self._hold_time, now)) is not None:
             self._outbox.drop(DROP_UNKNOWN_SSRC, frame.datagram_size, stream.ssrc)
         return 0
 
