@@ -1,7 +1,7 @@
 """One voice call, on whichever event loop: what `voicekit.trio.Voice` and that of aio share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from .._gateway import GatewayState
 from ..connection import VoiceConnection
@@ -14,21 +14,24 @@ from ..events import (
     DaveTransition,
     Event,
     NeedNewSession,
+    RtcpReceived,
     SessionReady,
     SessionResumed,
     UserLeft,
     WaitingForUpdate,
 )
 from ..stats import ConnectionStats
-from .ears import Ears
 from .reception import Socket
+from .recordings import Recordings
 from .sockets import ConnectionDriver
 from .streams import EventStream, error_of
 
-__all__ = ["LEAVE_TIMEOUT", "SILENCE_TIMEOUT", "Call"]
+__all__ = ["FINISH_TIMEOUT", "LEAVE_TIMEOUT", "SILENCE_TIMEOUT", "Call"]
 
 #: Leaving the call may hold up a cancelled program for this long, in seconds.
 LEAVE_TIMEOUT = 1.0
+#: The same for a disk that stands still while a recording is being finished.
+FINISH_TIMEOUT = 5.0
 #: The end of a talk spurt: five frames of 20 ms, and time for a slow machine.
 SILENCE_TIMEOUT = 0.25
 #: How long `play` waits for the others' encryption: servers give each transition 2 s or so.
@@ -39,7 +42,7 @@ FLUSH_TIMEOUT = 0.5
 EVENTS_KEPT = 1000
 
 
-class Call(Ears):
+class Call(Recordings):
     """One call. Its methods belong to the thread of its event loop, except `stats`.
 
     In any other, and after the event loop has ended, they raise `LocalProtocolError`.
@@ -202,6 +205,12 @@ class Call(Ears):
         assert sock is not None, "a connection that is ready has one"
         return sock
 
+    def _can_record(self) -> bool:
+        return self.closed is None and not self._leaving
+
+    def _run_beside(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
+        self._driver.run_beside(task, *args)
+
     @property
     def _can_speak(self) -> bool:
         connection = self.connection
@@ -228,6 +237,9 @@ class Call(Ears):
                 self._stalled = event
             case UserLeft():
                 self._tell(event)
+            case RtcpReceived():
+                self._tell(event)
+                return
             case SessionReady() | SessionResumed() | DaveTransition() | DaveFailed():
                 pass
             case _:

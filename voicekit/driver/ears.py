@@ -1,6 +1,6 @@
 """What comes in of a call, as each of its listeners wants it: the half of `Voice` that hears."""
 
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
 
@@ -22,7 +22,7 @@ from .streams import EventStream, FrameStream
 __all__ = ["Ears", "Streams"]
 
 T = TypeVar("T")
-L = TypeVar("L", bound="FrameStream | LiveStream[Any]")
+L = TypeVar("L", bound="CallListener")
 
 #: Twenty seconds of one speaker, or two of ten.
 FRAMES_KEPT = 1000
@@ -38,6 +38,19 @@ class Streams(NamedTuple):
     live: type[LiveStream[Any]]
 
 
+class CallListener(Protocol):
+    """Who hears a call: an iterator, or a recording."""
+
+    def put_many(self, frames: list[AudioFrame]) -> None:
+        """Take received frames."""
+
+    def put_event(self, event: Event) -> None:
+        """Take what happens: who left, and RTCP."""
+
+    def end(self, closed: Closed) -> None:
+        """Take nothing more: the call is over."""
+
+
 class Ears:
     """Iterators over the audio of one call, from the moment that each is asked for."""
 
@@ -48,7 +61,7 @@ class Ears:
     def __init__(self) -> None:
         #: How the call ended; None while it lasts.
         self.closed: Closed | None = None
-        self._listeners: list[FrameStream | LiveStream[Any]] = []
+        self._listeners: list[CallListener] = []
 
     def frames(self, size: int = FRAMES_KEPT) -> FrameStream:
         """Return an iterator over the audio of everybody, from now on, as it arrives.
@@ -130,16 +143,15 @@ class Ears:
             listener.put_many(frames)
 
     def _tell(self, event: Event) -> None:
-        """Tell those who listen to people that one of them left."""
+        """Tell those who listen to people that one of them left, or how their clocks run."""
         for listener in self._listeners:
-            if isinstance(listener, LiveStream):
-                listener.put_event(event)
+            listener.put_event(event)
 
     def _end_listening(self, closed: Closed) -> None:
         self.closed = closed
         for listener in self._listeners:
             listener.end(closed)
 
-    def _forget_listener(self, listener: FrameStream | LiveStream[Any]) -> None:
+    def _forget_listener(self, listener: CallListener) -> None:
         if listener in self._listeners:
             self._listeners.remove(listener)

@@ -1,8 +1,11 @@
 """What the common half of a driver asks of its event loop."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 __all__ = ["Loop", "Waiting"]
+
+T = TypeVar("T")
 
 
 class Waiting(Protocol):
@@ -56,3 +59,10 @@ class Loop(Protocol):
 
     async def cancel_shielded_checkpoint(self) -> None:
         """Let others have their turn, after something was taken."""
+
+    async def in_thread(self, call: Callable[..., T], *args: object) -> T:
+        """Return what ``call(*args)`` returns, called in a worker thread.
+
+        Who is cancelled meanwhile waits for it no longer; it goes on by itself.
+        """
+        raise NotImplementedError

@@ -2,7 +2,7 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..errors import LocalProtocolError
@@ -83,6 +83,10 @@ class Pump:
 
         One that rings too early costs less than moving it with every datagram.
         """
+
+    @abstractmethod
+    def run_beside(self, task: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a task beside the machine, no longer than that."""
 
     @abstractmethod
     def _fail(self, error: Exception) -> None:

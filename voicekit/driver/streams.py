@@ -168,6 +168,9 @@ class FrameStream(_Queue[AudioFrame]):
             if self._waiting:
                 self._waiting.unpark(count=len(frames))
 
+    def put_event(self, event: Event) -> None:
+        """Take no notice: events have a stream of their own."""
+
     def end(self, closed: Closed) -> None:
         """Add nothing more: for the call, not for its users."""
         self._reason = closed

@@ -1,8 +1,13 @@
 """trio, as the common half of the drivers knows an event loop."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import trio
 
 __all__ = ["LOOP", "Parking", "TrioLoop"]
+
+T = TypeVar("T")
 
 
 class Parking:
@@ -35,6 +40,10 @@ class TrioLoop:
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
     checkpoint_if_cancelled = staticmethod(trio.lowlevel.checkpoint_if_cancelled)
     cancel_shielded_checkpoint = staticmethod(trio.lowlevel.cancel_shielded_checkpoint)
+
+    async def in_thread(self, call: Callable[..., T], *args: object) -> T:
+        """Call in a worker thread of trio's."""
+        return await trio.to_thread.run_sync(call, *args, abandon_on_cancel=True)
 
 
 LOOP = TrioLoop()

@@ -37,6 +37,7 @@ class Engine(Pump):
         self._alarm = Alarm(self._ring, self._fail)
         self._alarms: Alarms | None = None  # while it runs
         self._nursery: trio.Nursery
+        self._early: list[tuple[Any, ...]] = []  # tasks from before it runs
 
     def _start(self, now: float) -> None:
         """Make the machine's first mutation."""
@@ -58,6 +59,8 @@ class Engine(Pump):
                     self._start(trio.current_time())
                     self.drain()
                     self.started.set()
+                    for task in self._early:
+                        self._nursery.start_soon(*task)
                     await trio.sleep_forever()
         except BaseExceptionGroup as group:
             raise _bare(group) from None
@@ -78,6 +81,13 @@ class Engine(Pump):
             due = self._machine.next_timeout()
             if due is not None:
                 self._alarms.set(self._alarm, due)
+
+    def run_beside(self, task: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a task beside the machine, no longer than that."""
+        if self.started.is_set():
+            self._nursery.start_soon(task, *args)
+        else:
+            self._early.append((task, *args))
 
     def _fail(self, error: Exception) -> None:
         """End this machine by a bug that showed where others are served, too."""

@@ -11,7 +11,7 @@ import trio
 from ..config import Config
 from ..connection import VoiceConnection
 from ..dave import DaveSession
-from ..driver.call import LEAVE_TIMEOUT, Call
+from ..driver.call import FINISH_TIMEOUT, LEAVE_TIMEOUT, Call
 from ..errors import LocalProtocolError
 from ..media import Frames, open_source
 from ..pacer import Histogram, LatePolicy, Pacer, Stream, process_pacer
@@ -179,6 +179,8 @@ class Voice(Call):
                 await self._driver.started.wait()
                 if not self._driver.finished.is_set():
                     await self._leave()
+            with trio.move_on_after(FINISH_TIMEOUT):
+                await self._finish_recording()
             self._driver.scope.cancel()
             await self._driver.finished.wait()
 

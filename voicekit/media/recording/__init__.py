@@ -4,7 +4,8 @@ from .call import CallRecording
 from .formats import FORMATS
 from .manifest import Manifest, Track, TrackEntry, read_manifest
 from .recorder import Recorder
-from .sink import PcmWriter, Sink
+from .running import RunningRecording
+from .sink import OpenSink, PcmWriter, Sink
 from .timeline import Timeline
 from .wav import WavWriter
 
@@ -12,8 +13,10 @@ __all__ = [
     "FORMATS",
     "CallRecording",
     "Manifest",
+    "OpenSink",
     "PcmWriter",
     "Recorder",
+    "RunningRecording",
     "Sink",
     "Timeline",
     "Track",

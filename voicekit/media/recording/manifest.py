@@ -64,6 +64,7 @@ class Manifest(msgspec.Struct, frozen=True):
     seconds: float  #: from there to the last frame
     tracks: list[TrackEntry]
     pauses: list[tuple[float, float]] = []  #: when recording was paused
+    overflowed: int = 0  #: frames that were left out because the disk was too slow
     version: int = VERSION
 
 

@@ -62,6 +62,8 @@ def draw_page(manifest: Manifest, levels: dict[int, list[float]], title: str = "
         "complete": "This recording is complete.",
         "failed": "This recording failed.",
     }[manifest.state]
+    if manifest.overflowed:
+        state += f" The disk was too slow for {manifest.overflowed} packets: they count as lost."
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -84,6 +84,8 @@ class Recorder:
         self._pauses: list[tuple[float, float]] = []
         self._closed: list[Track] | None = None
         self.manifest_error: MediaError | None = None  #: why the manifest is out of date
+        #: Frames that never got here, because files were written too slowly (`RunningRecording`).
+        self.overflowed = 0
         self._directory = None if directory is None else Path(directory)
         if self._directory is not None:
             try:
@@ -97,6 +99,11 @@ class Recorder:
     def paused(self) -> bool:
         """Whether frames are left out now."""
         return self._paused_at is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is known when the recording begins."""
+        return self._begin is not None
 
     @property
     def closed(self) -> bool:
@@ -266,7 +273,13 @@ class Recorder:
             entries.append(entry_of(track, user.writer.activity if user else None, begin, state))
         seconds = self._now - self._begin if self._begin is not None else 0.0
         manifest = Manifest(
-            state, self._format, self._wall, round(seconds, 3), entries, self._pauses
+            state,
+            self._format,
+            self._wall,
+            round(seconds, 3),
+            entries,
+            self._pauses,
+            overflowed=self.overflowed,
         )
         size = 0
         try:
