@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "voicekit"
 
 #: What each room may import. "core" is everything directly in voicekit/. The pytest plugin
-#: and the server in a thread behind its fixture are a room of their own: real sockets.
+#: and the servers in threads behind its fixtures are a room of their own: real sockets.
 ROOMS = {
     "core": {"core"},
     "server": {"core"},
@@ -29,15 +29,20 @@ ROOMS = {
     "aio": {"core", "media", "net", "pacer", "driver"},
     "adapters": {"core", "media", "net", "pacer", "driver", "trio", "aio"},
     "cli": {"core", "server", "media", "pacer", "trio"},
-    "plugin": {"core", "server", "testing", "trio"},
+    "plugin": {"core", "server", "testing", "media", "trio"},
 }
 
 #: Modules that are not in the room of their folder.
 ELSEWHERE = {
     "voicekit.__main__": "cli",
     "voicekit.testing": "plugin",  # the list of names only: lazy, loads none of them
+    "voicekit.testing.guild": "plugin",
+    "voicekit.testing.libraries": "plugin",
     "voicekit.testing.loopback": "plugin",
+    "voicekit.testing.main_gateway": "plugin",
     "voicekit.testing.plugin": "plugin",
+    "voicekit.testing.speaker": "plugin",
+    "voicekit.testing.thread": "plugin",
 }
 
 #: Third-party packages, by the rooms that may import them.

@@ -179,7 +179,7 @@ def test_hostile_datagrams_and_connections_do_not_disturb_a_call() -> None:
 def test_a_client_that_does_not_read_is_dropped_and_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("voicekit.trio.server.SEND_TIMEOUT", 0.1)
+    monkeypatch.setattr("voicekit.trio.websocket_server.SEND_TIMEOUT", 0.1)
 
     async def main() -> None:
         with trio.fail_after(PATIENCE):

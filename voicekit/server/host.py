@@ -96,6 +96,36 @@ class Host:
         if not close_first:
             self._close(server_id, user_id, code, "moved", now)
 
+    def admit(
+        self,
+        server_id: int,
+        channel_id: int,
+        user_id: int,
+        session_id: str,
+        *,
+        say_state: bool = True,
+    ) -> None:
+        """Take over a user from another voice server: its session's name, a new token.
+
+        ``say_state``: it comes to another channel with that, which is news as well.
+        """
+        self._place(server_id, user_id, channel_id, session_id)
+        if say_state:
+            self._say_state(server_id, user_id)
+        self.update_server(server_id, user_id, self.endpoint)
+
+    def withdraw(self, server_id: int, user_id: int, now: float, *, code: int = 4014) -> None:
+        """End a user's session here without a word on the main gateway."""
+        self._placements.pop((server_id, user_id), None)
+        self._close(server_id, user_id, code, "elsewhere", now)
+
+    def revoke(self, server_id: int, user_id: int) -> None:
+        """Make what a user was given invalid: it must leave and join again."""
+        placement = self._placements.get((server_id, user_id))
+        if placement is not None:
+            nobody = self._board.random.randbytes(16).hex()
+            self._place(server_id, user_id, placement.channel_id, nobody)
+
     def update_server(
         self, server_id: int, user_id: int, endpoint: str | None, token: str | None = None
     ) -> None:

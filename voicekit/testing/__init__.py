@@ -5,6 +5,8 @@
 `make_trace`      when which packet of a stream arrives, for jitter buffers
 `record`, `replay`   a session as JSON lines, without its secrets, and back
 `LoopbackServer`  the real server in a thread; as a pytest fixture it is ``voice_server``
+`guild`           a guild that bots of real libraries log in to; as a fixture ``voice_guild``
+`MainGateway`     what is behind it: main gateway, REST interface and voice servers
 
 Names are loaded when they are first used: pytest imports the plugin, and with it this
 module, in every run of everybody who has voicekit installed.
@@ -16,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voicekit.link import Burst, Link, LinkStats
     from voicekit.testing.client import Client, opus_frame
+    from voicekit.testing.guild import Guild, guild
     from voicekit.testing.loopback import LoopbackServer
+    from voicekit.testing.main_gateway import MainGateway
     from voicekit.testing.pair import Pair
+    from voicekit.testing.speaker import Speaker
     from voicekit.testing.story import DriveFailed
     from voicekit.testing.traces import TRACES, Trace, TracePacket, make_trace
     from voicekit.testing.transcript import Difference, record, replay
@@ -28,12 +33,16 @@ __all__ = [
     "Client",
     "Difference",
     "DriveFailed",
+    "Guild",
     "Link",
     "LinkStats",
     "LoopbackServer",
+    "MainGateway",
     "Pair",
+    "Speaker",
     "Trace",
     "TracePacket",
+    "guild",
     "make_trace",
     "opus_frame",
     "record",
@@ -49,10 +58,14 @@ _HOMES = {
     "Client": "voicekit.testing.client",
     "Difference": "voicekit.testing.transcript",
     "DriveFailed": "voicekit.testing.story",
+    "Guild": "voicekit.testing.guild",
     "Link": "voicekit.link",
     "LinkStats": "voicekit.link",
     "LoopbackServer": "voicekit.testing.loopback",
+    "MainGateway": "voicekit.testing.main_gateway",
     "Pair": "voicekit.testing.pair",
+    "Speaker": "voicekit.testing.speaker",
+    "guild": "voicekit.testing.guild",
     "opus_frame": "voicekit.testing.client",
     "record": "voicekit.testing.transcript",
     "replay": "voicekit.testing.transcript",

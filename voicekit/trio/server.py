@@ -7,41 +7,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import trio
-from websockets.trio.server import ServerConnection
-from websockets.trio.server import serve as serve_websockets
 
-from ..driver.web_messages import CLOSE_TIMEOUT, LOGGER
 from ..server import ServerConfig, VoiceServer
-from ..server.outputs import (
-    CloseWebSocket,
-    DropWebSocket,
-    SendBinary,
-    SendDatagram,
-    SendText,
-    ServerEvent,
-)
+from ..server.outputs import SendDatagram, ServerEvent
 from .network import Datagrams, Network
-from .pump import Engine, beside
+from .pump import beside
 from .relay import Strangers, run_relay
-from .websocket import WebSocketLink
+from .websocket_server import WebSocketServer
 
 if TYPE_CHECKING:
     from ..net._relay import Relay
 
 __all__ = ["Listening", "serve"]
 
-#: For TLS and the HTTP upgrade of one socket.
-OPEN_TIMEOUT = 10.0
-#: A client that does not take a message within this long (seconds) is dropped, and one that
-#: lets this many wait: a call has a few dozen in all, a resume may replay a thousand.
-SEND_TIMEOUT = 5.0
-MAX_BACKLOG = 2048
-#: Above `ServerConfig.max_message_size`, which is counted; this is only about memory.
-MAX_MESSAGE = 1 << 22
 #: Datagrams taken in one go, before other tasks have their turn.
 DATAGRAM_BATCH = 64
-#: A cancelled server closes its WebSockets properly for at most this long, in seconds.
-STOP_TIMEOUT = 1.0
 
 
 class Listening:
@@ -117,7 +97,7 @@ async def serve(
             listener.socket.close()
 
 
-class _Shell(Engine):
+class _Shell(WebSocketServer):
     """The sockets and the clock of one server. Call the core, then `drain`."""
 
     def __init__(
@@ -129,24 +109,13 @@ class _Shell(Engine):
         ssl_context: ssl.SSLContext | None,
         handle_event: Callable[[Any], object],
     ) -> None:
-        outputs: dict[type, Callable[[Any], object]] = {
-            SendText: self._send_text,
-            SendBinary: self._send_binary,
-            CloseWebSocket: self._close_websocket,
-            DropWebSocket: self._drop_websocket,
-            SendDatagram: self._send_datagram,
-        }
-        super().__init__(server, outputs, handle_event)
+        outputs: dict[type, Callable[[Any], object]] = {SendDatagram: self._send_datagram}
+        super().__init__(server, outputs, handle_event, listeners, ssl_context)
         self.udp = udp
         self._server = server
         self._relay = relay
         if self._relay is not None:
             server.set_relay(self._relay)
-        self._listeners = listeners
-        self._ssl_context = ssl_context
-        self._links: dict[int, WebSocketLink] = {}
-        self._last_link = 0
-        self._all_closed = trio.lowlevel.ParkingLot()
 
     def _start(self, now: float) -> None:
         self._server.start(now, time.time())
@@ -154,100 +123,11 @@ class _Shell(Engine):
             self._nursery.start_soon(self._receive_datagrams)
         else:
             self._nursery.start_soon(run_relay, self._relay, self._take_datagrams)
-        self._nursery.start_soon(self._accept)
+        super()._start(now)
 
-    async def stop(self) -> None:
-        """End every session properly, then everything."""
-        with trio.CancelScope(shield=True):
-            with trio.move_on_after(STOP_TIMEOUT):
-                await self.started.wait()
-                if not self.finished.is_set():
-                    self._server.stop(trio.current_time())
-                    self.drain()
-                while self._links:
-                    await self._all_closed.park()
-            self.scope.cancel()
-            await self.finished.wait()
-
-    # -- WebSockets ------------------------------------------------------------------
-
-    @trio.lowlevel.enable_ki_protection
-    async def _accept(self) -> None:
-        await serve_websockets(
-            self._handle_websocket,
-            listeners=self._listeners,
-            ssl=self._ssl_context,
-            compression=None,
-            open_timeout=OPEN_TIMEOUT,
-            ping_interval=None,
-            close_timeout=CLOSE_TIMEOUT,
-            max_size=MAX_MESSAGE,
-            # We take each message as it comes. A queue that fills up makes the library pause
-            # its reading task, which then never learns that the socket was closed.
-            max_queue=None,
-            logger=LOGGER,
-        )
-
-    async def _handle_websocket(self, websocket: ServerConnection) -> None:
-        # The library logs what its handlers raise and goes on; a bug of ours is to be seen.
-        done = trio.Event()
-        self._nursery.start_soon(self._run_websocket, websocket, done)
-        await done.wait()
-
-    @trio.lowlevel.enable_ki_protection
-    async def _run_websocket(self, websocket: ServerConnection, done: trio.Event) -> None:
-        server = self._server
-        self._last_link += 1
-        number = self._last_link
-        link = self._links[number] = WebSocketLink(
-            max_backlog=MAX_BACKLOG, send_timeout=SEND_TIMEOUT
-        )
-        code: int | None = None
-
-        def receive(message: str | bytes) -> None:
-            now = trio.current_time()
-            if isinstance(message, str):
-                server.receive_text(number, message, now)
-            else:
-                server.receive_binary(number, message, now)
-            self.drain()
-
-        try:
-            with link.scope:
-                path = websocket.request.path if websocket.request is not None else "/"
-                server.websocket_opened(number, path, trio.current_time())
-                self.drain()
-                code, _ = await link.carry(websocket, receive)
-            if link.scope.cancelled_caught:
-                await trio.aclose_forcefully(websocket.stream)
-                # Its reader may be waiting for us to take messages, not for the stream.
-                websocket.nursery.cancel_scope.cancel()
-        finally:
-            del self._links[number]
-            if not self._links:
-                self._all_closed.unpark_all()
-            done.set()
+    def _closing(self) -> None:
         if self._relay is None:
             self._receive_waiting()  # what was sent before the close is still of the call
-        if not link.given_up:
-            server.websocket_closed(number, code, trio.current_time())
-            self.drain()
-
-    def _send_text(self, output: SendText) -> None:
-        if (link := self._links.get(output.link)) is not None:
-            link.send(output.text)
-
-    def _send_binary(self, output: SendBinary) -> None:
-        if (link := self._links.get(output.link)) is not None:
-            link.send(output.data)
-
-    def _close_websocket(self, output: CloseWebSocket) -> None:
-        if (link := self._links.get(output.link)) is not None:
-            link.close(output.code, output.reason)
-
-    def _drop_websocket(self, output: DropWebSocket) -> None:
-        if (link := self._links.get(output.link)) is not None:
-            link.drop()
 
     # -- UDP -------------------------------------------------------------------------
 
