@@ -55,7 +55,7 @@ FOREIGN = {
     "dave": {"core"},
     "davey": {"core"},
     "trio": {"trio", "adapters", "cli", "plugin"},
-    "asyncio": {"aio", "adapters"},
+    "asyncio": {"aio", "adapters", "plugin"},
     "websockets": {"driver", "trio", "aio", "cli", "plugin"},
     "typer": {"cli"},
     "rich": {"cli"},

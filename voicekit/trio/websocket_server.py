@@ -8,9 +8,10 @@ import trio
 from websockets.trio.server import ServerConnection
 from websockets.trio.server import serve as serve_websockets
 
+from ..driver.pump import Machine
 from ..driver.web_messages import CLOSE_TIMEOUT, LOGGER
 from ..server.outputs import CloseWebSocket, DropWebSocket, SendBinary, SendText
-from .pump import Engine, Machine
+from .pump import Engine
 from .websocket import WebSocketLink
 
 __all__ = ["SocketMachine", "WebSocketServer"]
