@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 __all__ = ["Report"]
 
@@ -31,10 +31,10 @@ class Report:
         """Show a bar on a terminal, nothing elsewhere. ``total`` in seconds."""
         console = Console(stderr=True)
         if self.json or not console.is_terminal:
-            yield Bar(None, None)
+            yield Bar()
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names may have brackets
             BarColumn(),
             TextColumn("{task.completed:.0f} s"),
             TimeElapsedColumn(),
@@ -50,11 +50,17 @@ class Report:
 class Bar:
     """A progress bar, or nothing."""
 
-    def __init__(self, progress: "Progress | None", task: "object | None") -> None:
+    def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
         self._progress = progress
         self._task = task
 
+    def begin(self, what: str, total: float | None) -> None:
+        """Show the next thing, from its beginning. ``total`` in seconds, None if unknown."""
+        if self._progress is not None and self._task is not None:
+            name = what.rpartition("/")[2] or what
+            self._progress.reset(self._task, description=name, total=total)
+
     def update(self, seconds: float) -> None:
         """Show how far it is."""
-        if self._progress is not None:
-            self._progress.update(self._task, completed=seconds)  # type: ignore[arg-type]
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=seconds)

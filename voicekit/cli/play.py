@@ -1,13 +1,14 @@
-"""``voicekit play``: play files into a call, to the end, then leave."""
+"""``voicekit play``: play files into a call, one after the other, then leave."""
 
 import ssl
-from pathlib import Path
 from typing import Annotated
 
+import trio
 import typer
 
 from ..config import Config
-from ..media import EncoderOptions, Source, open_source
+from ..errors import MediaError
+from ..media import LOUDNESS, EncoderOptions, FileSource
 from ..server_info import VoiceServerInfo
 from ..trio import Voice, connect
 from .options import (
@@ -27,13 +28,14 @@ from .options import (
     tls_context,
 )
 from .output import Report
+from .playlist import Playlist, Settings
 from .running import interruptible, run
 
 __all__ = ["play"]
 
 
 def play(
-    files: Annotated[list[Path], typer.Argument(help="Anything that FFmpeg reads.")],
+    files: Annotated[list[str], typer.Argument(help="Files and URLs: anything FFmpeg reads.")],
     endpoint: Endpoint,
     server_id: ServerId,
     channel_id: ChannelId,
@@ -50,27 +52,40 @@ def play(
     volume: Annotated[
         float, typer.Option(min=0, help="1: as it is. Anything else re-encodes.")
     ] = 1.0,
+    seek: Annotated[
+        float, typer.Option(min=0, help="Begin so many seconds into the first file.")
+    ] = 0.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again, until Ctrl-C.")] = False,
+    times: Annotated[int, typer.Option(min=1, help="Play all of it so many times.")] = 1,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help=f"Equally loud: {LOUDNESS:g} LUFS. Re-encodes.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Play FILES into a voice call, one after the other, then leave."""
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
     config = Config(modes=modes_of(mode), dave=not no_dave)
     context = tls_context(ca_file)
-    options = EncoderOptions(bitrate=bitrate * 1000)
-    # Open all of them first: a typing mistake should not show after an hour of music.
-    sources: list[tuple[Path, Source]] = [
-        (path, open_source(path, volume=volume, encoder=options)) for path in files
-    ]
-    code = run(_play, info, config, context, sources, Report(json))
-    if code:
-        raise typer.Exit(code)
+    report = Report(json)
+    settings = Settings(
+        seek=seek,
+        times=None if loop else times,
+        volume=volume,
+        normalize=LOUDNESS if normalize else None,
+        encoder=EncoderOptions(bitrate=bitrate * 1000),
+    )
+    playlist = Playlist(files, settings, report)
+    playlist.check()
+    code = 1 if playlist.is_empty else run(_play, info, config, context, playlist, report)
+    if code or playlist.failed:
+        raise typer.Exit(code or 1)
 
 
 async def _play(
     info: VoiceServerInfo,
     config: Config,
     context: ssl.SSLContext | None,
-    sources: list[tuple[Path, Source]],
+    playlist: Playlist,
     report: Report,
 ) -> int:
     """Return the exit code: Ctrl-C leaves the call as properly as the end does."""
@@ -88,8 +103,7 @@ async def _play(
             dave_version=connection.dave_version,
         )
         try:
-            for path, source in sources:
-                await _play_one(voice, path, source, report)
+            await _play_all(voice, playlist, report)
         finally:  # before the call is left, and both with it
             mode, dave_version = connection.mode, connection.dave_version
     if not connected:  # interrupted before there was a call
@@ -110,13 +124,28 @@ async def _play(
     return interruption.exit_code
 
 
-async def _play_one(voice: Voice, path: Path, source: Source, report: Report) -> None:
+async def _play_all(voice: Voice, playlist: Playlist, report: Report) -> None:
+    sources = playlist.sources()
+    with report.progress("playing", None) as bar:
+        while True:
+            source = await trio.to_thread.run_sync(next, sources, None, abandon_on_cancel=True)
+            if source is None:
+                return
+            _tell(source, report)
+            bar.begin(source.name, source.duration)
+            try:
+                await voice.play(source, progress=bar.update)
+            except MediaError as error:
+                playlist.fail(source.name, error)
+            finally:
+                source.close()
+
+
+def _tell(source: FileSource, report: Report) -> None:
     report.event(
         "playing",
-        f"playing {path}" + (" (Opus, untouched)" if source.passthrough else ""),
-        path=str(path),
+        f"playing {source.name}" + (" (Opus, untouched)" if source.passthrough else ""),
+        path=source.name,
         seconds=source.duration,
         passthrough=source.passthrough,
     )
-    with report.progress(path.name, source.duration) as bar:
-        await voice.play(source, progress=bar.update)

@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 
 from ...errors import MediaError
 
-__all__ = ["File", "InputFile", "one_line"]
+__all__ = ["File", "InputFile", "is_url", "one_line", "shown_name"]
 
 File: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -46,8 +46,8 @@ class InputFile:
         self.url: str | None = None
         self.stream = None
         self.head = b""
-        if isinstance(file, str) and file.partition("://")[0].lower() in _PROTOCOLS:
-            self.name, self.url = _without_secrets(file), file
+        if isinstance(file, str) and is_url(file):
+            self.name, self.url = shown_name(file), file
             self.seekable = True  # until the server is asked
             return
         with contextlib.ExitStack() as opening:
@@ -165,9 +165,16 @@ class _SeekableStream(_Stream):
         return self._stream.tell() - self._start
 
 
-def _without_secrets(url: str) -> str:
-    """Return a URL without password and query: signed URLs have their key there."""
-    scheme, _, rest = url.partition("://")
+def is_url(name: str) -> bool:
+    """Whether it is fetched, and no path of this machine."""
+    return name.partition("://")[0].lower() in _PROTOCOLS
+
+
+def shown_name(name: str) -> str:
+    """Return a name for messages: of a URL without password and query, where its key may be."""
+    if not is_url(name):
+        return name
+    scheme, _, rest = name.partition("://")
     host, slash, path = rest.partition("?")[0].partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
