@@ -17,7 +17,7 @@ def explain(error: BaseException) -> str:
     """Say in one line what really happened: libraries wrap it twice."""
     if isinstance(error, InvalidMessage):
         return "no WebSocket server answers there; is it one with TLS (wss://)?"
-    while True:
+    while not isinstance(error, TimeoutError):
         cause = error.__cause__
         if isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]

@@ -45,13 +45,9 @@ class Pump:
     def call(self, mutate: Callable[..., R], *arguments: object) -> R:
         """Call a mutator of the machine for a user, with the time; then `drain`.
 
-        Raises `LocalProtocolError` in another thread than the machine's, or outside of its
-        event loop, besides what the machine raises.
+        Raises `LocalProtocolError` as `check_caller` does, besides what the machine raises.
         """
-        if threading.get_ident() != self._thread:
-            raise LocalProtocolError(
-                f"a call belongs to one thread: from others use {self.loop.from_thread}"
-            )
+        self.check_caller()
         try:
             now = self.loop.now()
         except RuntimeError:
@@ -59,6 +55,13 @@ class Pump:
         result = mutate(*arguments, now)
         self.drain()
         return result
+
+    def check_caller(self) -> None:
+        """Raise `LocalProtocolError` in another thread than that of the event loop."""
+        if threading.get_ident() != self._thread:
+            raise LocalProtocolError(
+                f"a call belongs to one thread: from others use {self.loop.from_thread}"
+            )
 
     def drain(self) -> None:
         """Carry out what the last mutation asks for, and set the alarm."""
@@ -92,6 +95,7 @@ class Pump:
     def _fail(self, error: Exception) -> None:
         """End this machine by a bug that showed where others are served, too."""
 
-    def _ring(self) -> None:
-        self._machine.handle_timeout(self.loop.now())
+    def _ring(self, due: float = 0.0) -> None:
+        # An event loop may ring a little early, as it counts in steps of its clock.
+        self._machine.handle_timeout(max(due, self.loop.now()))
         self.drain()

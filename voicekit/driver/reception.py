@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ..net import DatagramBatch, Poller, drain
 
@@ -38,13 +38,16 @@ class Socket(Protocol):
         """Close it."""
 
 
+S = TypeVar("S", bound=Socket)
+
+
 class _Watched(NamedTuple):
     fd: int
     receive: Callable[[DatagramBatch], object]
     fail: Callable[[Exception], object]
 
 
-class Reception:
+class Reception(Generic[S]):
     """Hands each of many sockets what came. The event loop waits for one descriptor only."""
 
     def __init__(self) -> None:
@@ -92,6 +95,13 @@ class Reception:
                 receive(self._batch)
         except OSError:
             pass  # whoever watches it is told as well
+
+    @abstractmethod
+    async def receive_from(self, sock: S, receive: Callable[[DatagramBatch], object]) -> None:
+        """Do in the caller's task what `watch` does, for whatever can not be watched.
+
+        Never returns; `OSError` when the socket breaks.
+        """
 
     @abstractmethod
     def _begin(self, poller: Poller[_Watched]) -> None:

@@ -1,6 +1,8 @@
 """One UDP socket of a call, received from with all others of the event loop, closed at once."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ..net import DatagramBatch
 from .reception import Reception, Socket
@@ -9,7 +11,7 @@ __all__ = ["UdpLink"]
 
 
 class UdpLink:
-    """The socket behind one link number, once `use` has given it one.
+    """The socket behind one link number. Everything but `run` returns at once.
 
     ``opened`` is called when there is a socket, ``receive`` with what comes, and ``failed``
     at most once, when it could not be opened or broke; nothing after `close`.
@@ -17,7 +19,7 @@ class UdpLink:
 
     def __init__(
         self,
-        reception: Callable[[], Reception],
+        reception: Callable[[], Reception[Any]],
         *,
         opened: Callable[[], object],
         receive: Callable[[DatagramBatch], object],
@@ -32,20 +34,28 @@ class UdpLink:
         #: None before it is open, and after.
         self.socket: Socket | None = None
 
-    def use(self, sock: Socket) -> None:
-        """Send and receive over ``sock``, which is closed with the link."""
-        self.socket = sock
-        fd = sock.fileno()
-        reception = self._reception()
-        if reception.can_watch and fd >= 0:
-            reception.watch(fd, self._receive, self.fail)
-            self._watched = fd
-        self._opened()
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether its datagrams come on their own; else somebody has to fetch them."""
-        return self._watched >= 0
+    async def run(self, connecting: Awaitable[Socket]) -> None:
+        """Open it. Returns soon where a poller looks after it, else when it is closed."""
+        try:
+            sock = await connecting
+            if self.closed:  # when it had just come
+                sock.close()
+                return
+            self.socket = sock
+            fd, reception = sock.fileno(), self._reception()
+            if reception.can_watch and fd >= 0:
+                reception.watch(fd, self._receive, self._fail)
+                self._watched = fd
+                self._opened()
+                return
+            try:
+                self._opened()
+                await reception.receive_from(sock, self._receive)
+            finally:
+                self.socket = None
+                sock.close()
+        except OSError as error:
+            self._fail(error)
 
     def receive_waiting(self) -> None:
         """Receive what has come already, before its turn."""
@@ -59,13 +69,19 @@ class UdpLink:
     def close(self) -> None:
         """Close it, and report nothing more. Idempotent."""
         self.closed = True
+        self._cancel()
         if self._watched >= 0:
             self._reception().forget(self._watched)
             self._watched = -1
-        self._close_socket()
+            self._close_socket()
+        self.socket = None  # a task that receives from it closes it
 
-    def fail(self, error: Exception) -> None:
-        """Take note that it could not be opened, or broke. Whoever watched it forgot it."""
+    @abstractmethod
+    def _cancel(self) -> None:
+        """Cancel `run`."""
+
+    def _fail(self, error: Exception) -> None:
+        # Whoever watched it has forgotten it.
         self._watched = -1
         self._close_socket()
         if not self.closed:

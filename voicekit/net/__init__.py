@@ -7,5 +7,6 @@ have something. Neither ever waits.
 from .._datagrams import DatagramBatch
 from ._udp import BATCHED, drain, drain_singly
 from .poller import Poller
+from .udp_socket import UdpSocket
 
-__all__ = ["BATCHED", "DatagramBatch", "Poller", "drain", "drain_singly"]
+__all__ = ["BATCHED", "DatagramBatch", "Poller", "UdpSocket", "drain", "drain_singly"]

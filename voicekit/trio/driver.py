@@ -86,9 +86,9 @@ class Driver(ConnectionDriver, Engine):
     def _open_udp(self, output: OpenUdp) -> None:
         number = output.link
         link = self._udp[number] = UdpLink(
-            self._network,
             opened=partial(self._udp_opened, number),
             receive=partial(self._receive_datagrams, number),
             failed=partial(self._udp_failed, number),
         )
-        self._nursery.start_soon(link.run, output.host, output.port)
+        connecting = self._network.connect_datagrams(output.host, output.port)
+        self._nursery.start_soon(link.run, connecting)

@@ -1,6 +1,5 @@
 """The sockets of the operating system, behind four methods that tests can replace."""
 
-import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,24 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from ..net import DatagramBatch, drain
+from .. import net
+from ..net import DatagramBatch
 
 if TYPE_CHECKING:
     from ..net._relay import Relay
 
 __all__ = ["Datagrams", "Network", "UdpSocket"]
-
-#: The largest UDP payload and a bit: nothing is ever cut off unseen.
-MAX_DATAGRAM = 65536
-#: A second of a full stage, so that a pause of the process loses nothing. Kernels give less
-#: where the administrator said so.
-RECEIVE_BUFFER = 1 << 20
-
-#: What earlier datagrams met on their way (ICMP), reported by a later call on the socket.
-#: It says nothing about the socket itself.
-_ICMP_ERRORS = frozenset(
-    {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH}
-)
 
 
 class Datagrams(Protocol):
@@ -116,75 +104,12 @@ def _named(what: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, what) from None
 
 
-class UdpSocket:
+class UdpSocket(net.UdpSocket):
     """A UDP socket of the operating system. `trio.socket` would wait where we would not."""
-
-    def __init__(self, family: int = socket.AF_INET) -> None:
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        except OSError:  # a wish, not a need: some systems refuse instead of giving less
-            pass
-
-    def connect(self, address: tuple[str, int]) -> None:
-        """Talk to ``address`` only."""
-        self._socket.connect(address)
-
-    def bind(self, address: tuple[str, int]) -> None:
-        """Take datagrams sent to ``address``."""
-        self._socket.bind(address)
-
-    @property
-    def port(self) -> int:
-        """The local port."""
-        port: int = self._socket.getsockname()[1]
-        return port
-
-    def send(self, data: bytes) -> bool:
-        """Send to the connected peer; False: lost already here."""
-        try:
-            self._socket.send(data)
-        except OSError:
-            return False
-        return True
-
-    def send_to(self, data: bytes, address: tuple[str, int]) -> bool:
-        """Send to ``address``; False: lost already here."""
-        try:
-            self._socket.sendto(data, address)
-        except OSError:
-            return False
-        return True
 
     async def wait_readable(self) -> None:
         """Wait until a datagram is there."""
-        await trio.lowlevel.wait_readable(self._socket)
-
-    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
-        """Return a datagram and its sender; None: none there. `OSError`: the socket broke."""
-        while True:
-            try:
-                data, address = self._socket.recvfrom(MAX_DATAGRAM)
-            except BlockingIOError:
-                return None
-            except OSError as error:
-                if error.errno in _ICMP_ERRORS:
-                    continue  # reading took it away: there may be datagrams behind it
-                raise
-            return data, (address[0], address[1])
-
-    def receive_batch(self, batch: DatagramBatch) -> int:
-        """Replace what is in ``batch`` by what waits here, and return how many."""
-        return drain(self._socket.fileno(), batch)
-
-    def fileno(self) -> int:
-        """Return its descriptor."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Close it; nobody may be waiting."""
-        self._socket.close()
+        await trio.lowlevel.wait_readable(self.socket)
 
 
 async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:

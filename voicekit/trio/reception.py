@@ -13,7 +13,7 @@ from .network import Datagrams
 __all__ = ["Reception", "reception"]
 
 
-class Reception(common.Reception):
+class Reception(common.Reception[Datagrams]):
     """Waits in a task of its own, which runs while there is a socket to wait for."""
 
     def __init__(self) -> None:
@@ -23,10 +23,7 @@ class Reception(common.Reception):
     async def receive_from(
         self, sock: Datagrams, receive: Callable[[DatagramBatch], object]
     ) -> None:
-        """Do in the caller's task what `watch` does, for whatever can not be watched.
-
-        Never returns; `OSError` when the socket breaks.
-        """
+        """Do in the caller's task what `watch` does. `OSError` when the socket breaks."""
         while True:
             await sock.wait_readable()
             if sock.receive_batch(self._batch):

@@ -1,12 +1,12 @@
-"""One UDP socket of a call: opened in a task."""
+"""One UDP socket of a call, in a scope of trio."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
 from ..driver import udp
+from ..driver.reception import Socket
 from ..net import DatagramBatch
-from .network import Datagrams, Network
 from .reception import reception
 
 __all__ = ["UdpLink"]
@@ -17,42 +17,19 @@ class UdpLink(udp.UdpLink):
 
     def __init__(
         self,
-        network: Network,
         *,
         opened: Callable[[], object],
         receive: Callable[[DatagramBatch], object],
         failed: Callable[[Exception], object],
     ) -> None:
         super().__init__(reception, opened=opened, receive=receive, failed=failed)
-        self._network = network
         self._scope = trio.CancelScope()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, host: str, port: int) -> None:
+    async def run(self, connecting: Awaitable[Socket]) -> None:
         """Open it. Returns soon where a poller looks after it, else when it is closed."""
         with self._scope:
-            try:
-                sock = await self._network.connect_datagrams(host, port)
-                if self.closed:  # when it had just come
-                    sock.close()
-                    return
-                self.use(sock)
-                if not self.is_watched:
-                    await self._receive_alone(sock)
-            except OSError as error:
-                self.fail(error)
+            await super().run(connecting)
 
-    async def _receive_alone(self, sock: Datagrams) -> None:
-        try:
-            await reception().receive_from(sock, self._receive)
-        finally:
-            self._close_socket()
-
-    def close(self) -> None:
-        """Close it, and report nothing more. Idempotent."""
+    def _cancel(self) -> None:
         self._scope.cancel()
-        # A task that waits for it closes it, when it has stopped to.
-        if self.is_watched or self.socket is None:
-            super().close()
-        else:
-            self.closed = True

@@ -1,0 +1,95 @@
+"""Gives a `VoiceConnection` its sockets, on an event loop of asyncio."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import partial
+
+from websockets.uri import parse_uri
+
+from ..connection import VoiceConnection
+from ..driver.dialling import DIAL_ERRORS, DIAL_TIMEOUT, explain
+from ..driver.sockets import ConnectionDriver
+from ..driver.web_messages import CLOSE_TIMEOUT
+from ..events import AudioFrame, Event
+from ..outputs import OpenUdp, OpenWebSocket
+from .network import Network
+from .pump import Engine
+from .udp import UdpLink
+from .websocket import WebSocketLink
+
+__all__ = ["Driver"]
+
+
+class Driver(ConnectionDriver, Engine):
+    """The sockets and the clock of one connection. Call the connection, then `drain`."""
+
+    _websockets: dict[int, WebSocketLink]  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        connection: VoiceConnection,
+        network: Network,
+        ssl_context: ssl.SSLContext | None,
+        handle_event: Callable[[Event], None],
+        handle_frames: Callable[[list[AudioFrame]], None],
+    ) -> None:
+        super().__init__(connection, handle_event, handle_frames)
+        self._network = network
+        self._ssl_context = ssl_context
+
+    async def close(self) -> None:
+        """End everything: no task and no socket is left."""
+        for link in list(self._websockets.values()):
+            link.drop()
+        await super().close()
+        await self.wait_all_closed(self.loop.now() + CLOSE_TIMEOUT)
+
+    # -- the WebSocket -------------------------------------------------------------
+
+    def _open_websocket(self, output: OpenWebSocket) -> None:
+        number = output.link
+        link = self._websockets[number] = WebSocketLink(
+            opened=partial(self._websocket_opened, number),
+            receive=partial(self._receive_message, number),
+            ended=partial(self._end_websocket, number, None),
+            failed=self._fail,
+        )
+        link.dialling = self._spawn(self._dial(number, output.url, link))
+
+    async def _dial(self, number: int, url: str, link: WebSocketLink) -> None:
+        try:
+            where = parse_uri(url)
+            context = await self._tls_context() if where.secure else None
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                await link.dial(self._network, where, context)
+        except DIAL_ERRORS as error:
+            self._end_websocket(number, explain(error))
+        except asyncio.CancelledError:
+            self._end_websocket(number, "given up")
+
+    def _end_websocket(
+        self, number: int, failure: str | None, code: int | None = None, reason: str = ""
+    ) -> None:
+        given_up = self._websockets[number].given_up
+        self._forget_websocket(number)
+        if not given_up:  # else the connection asked for it, and wants to hear no more
+            self._websocket_ended(number, failure, code, reason)
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            # Reads the system's certificates: tens of milliseconds of audio.
+            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
+        return self._ssl_context
+
+    # -- UDP -----------------------------------------------------------------------
+
+    def _open_udp(self, output: OpenUdp) -> None:
+        number = output.link
+        link = self._udp[number] = UdpLink(
+            opened=partial(self._udp_opened, number),
+            receive=partial(self._receive_datagrams, number),
+            failed=partial(self._udp_failed, number),
+        )
+        connecting = self._network.connect_datagrams(output.host, output.port)
+        link.task = self._spawn(link.run(connecting))
