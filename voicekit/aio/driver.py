@@ -55,7 +55,7 @@ class Driver(ConnectionDriver, Engine):
             ended=partial(self._end_websocket, number, None),
             failed=self._fail,
         )
-        link.dialling = self._spawn(self._dial(number, output.url, link))
+        link.dialling = self._spawn(self._dial, number, output.url, link)
 
     async def _dial(self, number: int, url: str, link: WebSocketLink) -> None:
         try:
@@ -92,4 +92,4 @@ class Driver(ConnectionDriver, Engine):
             failed=partial(self._udp_failed, number),
         )
         connecting = self._network.connect_datagrams(output.host, output.port)
-        link.task = self._spawn(link.run(connecting))
+        link.task = self._spawn(link.run, connecting)

@@ -1,8 +1,12 @@
 """asyncio, as the common half of the drivers knows an event loop."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 __all__ = ["LOOP", "AsyncioLoop", "ClosedResourceError", "EndOfChannel", "Parking"]
+
+T = TypeVar("T")
 
 
 class EndOfChannel(Exception):
@@ -88,6 +92,10 @@ class AsyncioLoop:
 
     async def cancel_shielded_checkpoint(self) -> None:
         """Do nothing."""
+
+    async def in_thread(self, call: Callable[..., T], *args: object) -> T:
+        """Call in a thread of the loop's executor."""
+        return await asyncio.get_running_loop().run_in_executor(None, call, *args)
 
 
 LOOP = AsyncioLoop()

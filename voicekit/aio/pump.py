@@ -3,7 +3,7 @@
 import asyncio
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..driver.pump import Machine, Pump
@@ -72,9 +72,12 @@ class Engine(Pump):
         if not self.over.done():
             self.over.set_exception(error)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run ``work`` beside the machine. What it raises is a bug."""
-        task = self._event_loop.create_task(work)
+    def run_beside(self, task: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a task beside the machine, no longer than that. What it raises is a bug."""
+        self._spawn(task, *args)
+
+    def _spawn(self, work: Callable[..., Awaitable[object]], *args: Any) -> asyncio.Task[None]:
+        task = self._event_loop.create_task(_run(work, *args))
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
         return task
@@ -98,6 +101,10 @@ class Engine(Pump):
             self._ring(due)
         except Exception as error:
             self._fail(error)
+
+
+async def _run(work: Callable[..., Awaitable[object]], *args: Any) -> None:
+    await work(*args)
 
 
 async def outlast(task: asyncio.Task[None]) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from ..config import Config
 from ..connection import VoiceConnection
 from ..dave import DaveSession
-from ..driver.call import Call
+from ..driver.call import FINISH_TIMEOUT, Call
 from ..errors import CallClosed
 from ..events import Closed
 from ..pacer import Pacer
@@ -147,12 +147,15 @@ class Voice(Call):
         try:
             try:
                 await driver.over
+            except Exception as bug:
+                self._end_by(bug)
+                raise
             finally:
                 if not driver.has_failed:
                     await self._leave()
-        except Exception as error:
-            self._end_by(error)
-            raise
+                with suppress(TimeoutError):  # a disk that stands still
+                    async with asyncio.timeout(FINISH_TIMEOUT):
+                        await self._finish_recording()
         finally:
             await driver.close()
 
