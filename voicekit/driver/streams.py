@@ -10,7 +10,7 @@ from ..errors import CallClosed, VoicekitError
 from ..events import AudioFrame, Closed, Event, NeedNewSession, WaitingForUpdate
 from .loop import Loop
 
-__all__ = ["EventStream", "FrameStream", "Stream", "error_of"]
+__all__ = ["EventStream", "FrameStream", "Queue", "Stream", "error_of"]
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class Stream(Generic[T]):
         """`_next`, of one that was not closed."""
 
 
-class _Queue(Stream[T]):
+class Queue(Stream[T]):
     """A queue with room for ``size`` items; what comes when it is full pushes out the oldest."""
 
     def __init__(self, size: int, forget: Callable[[Any], None]) -> None:
@@ -155,7 +155,7 @@ class _Queue(Stream[T]):
         self._items.pop(0)
 
 
-class FrameStream(_Queue[AudioFrame]):
+class FrameStream(Queue[AudioFrame]):
     """The audio of everybody, frame by frame. When the call fails, its error is raised here."""
 
     def put_many(self, frames: list[AudioFrame]) -> None:
@@ -182,7 +182,7 @@ class FrameStream(_Queue[AudioFrame]):
         super()._raise_end()
 
 
-class EventStream(_Queue[Event]):
+class EventStream(Queue[Event]):
     """Everything else that happens. Ends after `Closed`, which says how the call ended."""
 
     def put(self, item: Event) -> None:

@@ -1,0 +1,551 @@
+"""`Engine`: what a player does, without an event loop, a thread or a clock.
+
+```
+   sources --> Track.read --> Renderer.render --> ring (the pacer's stream) --> receivers
+               (a thread)     gain, fade, encode        |
+                    <---------- rewind <--- discard ----'   volume, seek, skip, swap
+```
+
+Everything that changes what is heard goes the same way: what the ring has not sent, but for one
+frame, is taken back and undone; the change is made; the ring is filled again. So it is heard
+from the second frame on, within 40 ms, and nothing is repeated or dropped.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..._rtp import SAMPLE_RATE
+from ...errors import LocalProtocolError
+from ..pcm import FRAME_SAMPLES
+from ..sources import Frames
+from ..sources.source import checked_seconds, checked_volume
+from .events import (
+    EndReason,
+    Paused,
+    PlayerEvent,
+    QueueEnded,
+    Resumed,
+    SourceFailed,
+    Stalled,
+    TrackEnded,
+    TrackStarted,
+)
+from .queue import Queue
+from .rendering import Ended, Note, Rendered, Renderer, Started
+from .track import Track, failure
+
+__all__ = ["HEADSTART", "LIVE_AHEAD", "LONGEST_CROSSFADE", "Engine", "Ring"]
+
+#: Frames of a source in a thread with which audio begins, also after it has run dry: one that
+#: has a frame every 20 ms would otherwise be late with the second.
+HEADSTART = 3
+#: Frames of a live source that wait to be sent: the next one, and two for a loop that is late.
+LIVE_AHEAD = 3
+#: Seconds. Both tracks are held in memory, as samples, for as long.
+LONGEST_CROSSFADE = 30.0
+
+
+class Ring(Protocol):
+    """What the engine asks of `voicekit.pacer.Stream`."""
+
+    @property
+    def room(self) -> float:
+        """Frames that it takes now."""
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait in it."""
+
+    @property
+    def position(self) -> int:
+        """Frames that it has sent, or is past."""
+
+    def push(self, opus: bytes, /) -> bool:
+        """Queue one packet; False: it is full."""
+
+    def discard(self, keep: int = 0) -> list[bytes]:
+        """Take back what waits, but for the first ``keep``."""
+
+    def finish(self) -> None:
+        """End after what waits."""
+
+    def stop(self) -> list[bytes]:
+        """End now."""
+
+    def pause(self) -> None:
+        """Send nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+
+class Engine:
+    """The tracks of one player, and what is in its ring. One thread, but for `Track.read`."""
+
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+        self._ring: Ring | None = None
+        self._pushed: deque[Rendered] = deque()  # and, as far as is known, not sent
+        self._first = 0  # the number of the first of them, as the ring counts
+        self._last: Rendered | None = None  # the one before
+        self._incoming: Track | None = None  # replaces what plays once it has a frame
+        self._is_paused = False
+        self._queue = Queue(self)
+        self._has_finished = False  # the ring was told that no more comes
+        self._happened: list[PlayerEvent] = []
+        self._calls: list[tuple[Callable[[Exception | None], object], Exception | None]] = []
+
+    # -- what is known of it -----------------------------------------------------------------
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether something plays, and is not paused."""
+        return not self._is_paused and self._track is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it was paused, and something would play otherwise."""
+        return self._is_paused and self._track is not None
+
+    @property
+    def current_audio(self) -> Frames | None:
+        """The source that is heard, or about to be; None: nothing plays."""
+        track = self._track
+        return None if track is None else track.source
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of what plays that were sent, wherever in it they were; 0 if nothing plays."""
+        frame = self._next_frame
+        if frame is not None:
+            return frame.age
+        track = self._track
+        return 0.0 if track is None else track.rendered / SAMPLE_RATE
+
+    @property
+    def position(self) -> float:
+        """Seconds from the beginning of the source to what is sent next; 0 if nothing plays."""
+        frame = self._next_frame
+        if frame is not None:
+            return frame.place
+        track = self._track
+        return 0.0 if track is None else track.place
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing plays or waits to; the last of it may still be on its way."""
+        return self._renderer.is_idle and self._incoming is None
+
+    @property
+    def _next_frame(self) -> Rendered | None:
+        self._retire()
+        return self._pushed[0] if self._pushed else None
+
+    @property
+    def _track(self) -> Track | None:
+        frame = self._next_frame
+        if frame is not None:
+            return frame.track
+        renderer = self._renderer
+        return renderer.current or self._incoming or next(iter(renderer.upcoming), None)
+
+    # -- settings ------------------------------------------------------------------------------
+
+    @property
+    def volume(self) -> float:
+        """Loudness as a factor, besides the sources' own; 1 for as it is.
+
+        Any finite value from 0 on, else ``ValueError``; heard within 40 ms, without a click. What
+        would pass full scale is bent smoothly.
+        """
+        return self._renderer.volume
+
+    @volume.setter
+    def volume(self, value: float) -> None:
+        value = checked_volume(value)
+        if value != self._renderer.volume:
+            self._take_back()
+            self._renderer.volume = value
+            self._go_on()
+
+    @property
+    def crossfade(self) -> float:
+        """Seconds for which one track fades out while the next of the queue fades in; 0: none.
+
+        With equal power: the one by the cosine, the other by the sine of the same angle. Live
+        sources end and begin without. Up to 30, else ``ValueError``.
+        """
+        return self._renderer.crossfade
+
+    @crossfade.setter
+    def crossfade(self, seconds: float) -> None:
+        if not (math.isfinite(seconds) and 0 <= seconds <= LONGEST_CROSSFADE):
+            raise ValueError(f"crossfade is 0 to {LONGEST_CROSSFADE:g} seconds, not {seconds!r}")
+        self._take_back()
+        self._renderer.crossfade = float(seconds)
+        self._go_on()
+
+    @property
+    def loop(self) -> bool:
+        """Whether what plays begins again at its end, without a gap. Not what can not be sought."""
+        return self._renderer.loop
+
+    @loop.setter
+    def loop(self, loop: bool) -> None:
+        self._take_back()
+        self._renderer.loop = bool(loop)
+        if self._renderer.current is not None:
+            self._renderer.current.loop = bool(loop)
+        self._go_on()
+
+    @property
+    def queue(self) -> Queue:
+        """What plays after what plays now."""
+        return self._queue
+
+    def report_loss(self, fraction: float) -> None:
+        """Tell the encoder what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
+        self._renderer.report_loss(fraction)
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End what plays within a frame, and forget the queue. Idempotent."""
+        self._end_all(EndReason.STOPPED)
+
+    def pause(self) -> None:
+        """Keep what is not sent, from the next frame on. Idempotent."""
+        if self._track is None or self._is_paused:
+            return
+        self._is_paused = True
+        if self._ring is not None:
+            self._ring.pause()
+        self._happened.append(Paused())
+        self._deliver()
+
+    def resume(self) -> None:
+        """Go on with the frame that was next. Idempotent."""
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        if self._ring is not None:
+            self._ring.resume()
+        self._happened.append(Resumed())
+        self._go_on()
+
+    def skip(self) -> None:
+        """End what plays, and go on with the next of the queue, if there is one."""
+        self._take_back()
+        renderer = self._renderer
+        if self._incoming is None:
+            renderer.skip()
+        else:
+            self._swap_in(EndReason.SKIPPED)
+        self._go_on()
+
+    def seek(self, seconds: float) -> None:
+        """Go to a moment of what plays; `position` says where that was.
+
+        Raises ``ValueError`` for a moment that is none, `LocalProtocolError` if nothing plays or
+        it can not be sought.
+        """
+        seconds = checked_seconds(seconds, "seconds")
+        self._take_back()
+        track = self._renderer.current
+        try:
+            if track is None:
+                raise LocalProtocolError("nothing is being played")
+            if not track.is_seekable:
+                raise LocalProtocolError(f"{track.name} can not be sought")
+            self._renderer.end_fade()
+            track.seek(seconds)
+        finally:
+            self._go_on()
+
+    @property
+    def source(self) -> Frames | None:
+        """What plays. Set it, and the new source goes on in its place, without a gap.
+
+        `elapsed` goes on, and ``after`` is called when the new one has ended. Raises
+        `LocalProtocolError` if nothing plays.
+        """
+        return self.current_audio
+
+    @source.setter
+    def source(self, source: Frames) -> None:
+        playing = self._track
+        if playing is None:
+            raise LocalProtocolError("nothing is being played")
+        track = Track(source, playing.after)
+        playing.after = None
+        track.rendered = playing.rendered
+        self._replace(track)
+
+    def _replace(self, track: Track) -> None:
+        """Play a track from now on: at once, or as soon as it has something."""
+        if self._incoming is not None:
+            self._end_now(self._incoming, EndReason.REPLACED)
+        self._incoming = track
+        self._is_paused, was_paused = False, self._is_paused
+        self._admit(track)
+        if was_paused and self._ring is not None:
+            self._take_back()
+            self._ring.resume()
+        self._go_on()
+
+    def _enqueue(self, track: Track, index: int | None = None) -> None:
+        self._take_back()
+        upcoming = self._renderer.upcoming
+        upcoming.insert(len(upcoming) if index is None else index, track)
+        self._go_on()
+
+    def _leave_out(self, count: int | None, reason: EndReason) -> None:
+        self._take_back()
+        upcoming = self._renderer.upcoming
+        count = len(upcoming) if count is None else min(count, len(upcoming))
+        left_out = [upcoming.popleft() for _ in range(count)]
+        self._go_on()
+        for track in left_out:
+            self._end_now(track, reason)
+        self._deliver()
+
+    @property
+    def _waiting(self) -> list[Track]:
+        """What was not begun, as the receivers hear it."""
+        self._retire()
+        begun = [track for frame in self._pushed for track in frame.popped]
+        if self._pushed:  # what is next is as good as begun
+            begun = begun[len(self._pushed[0].popped) :]
+        return [*begun, *self._renderer.upcoming]
+
+    # -- rendering -------------------------------------------------------------------------------
+
+    def wants(self, track: Track) -> int:
+        """Return how many samples of a track should wait now; 0: it is not to be read yet."""
+        if track.reason is not None:
+            return 0
+        if not track.is_live:
+            return self._renderer.ahead(track)
+        if track is not self._renderer.current:
+            return HEADSTART * FRAME_SAMPLES if track is self._incoming else 0
+        queued = 0 if self._ring is None else self._ring.queued
+        return (LIVE_AHEAD - queued if queued else HEADSTART) * FRAME_SAMPLES
+
+    @property
+    def _tracks(self) -> list[Track]:
+        """Those that are to be read: what plays, what is to replace it, and what comes next."""
+        tracks = [*self._renderer.playing, *list(self._renderer.upcoming)[:1]]
+        return tracks if self._incoming is None else [*tracks, self._incoming]
+
+    def _fill(self) -> None:
+        """Swap in what is ready, and fill the ring."""
+        incoming = self._incoming
+        if incoming is not None and self._is_ready(incoming):
+            self._take_back()
+            self._swap_in(EndReason.REPLACED)
+        ring = self._ring
+        if ring is None or self._is_paused:
+            return
+        while ring.room and self._may_push(ring):
+            frame = self._render()
+            if frame is None:
+                break
+            ring.push(frame.opus)
+            if frame.samples:  # else it is no Opus: the ring has counted and dropped it
+                self._pushed.append(frame)
+            self._has_finished = False
+        if self.is_idle and not self._has_finished:
+            self._has_finished = True
+            ring.finish()
+
+    def _render(self) -> Rendered | None:
+        while True:
+            try:
+                return self._renderer.render()
+            except Exception as error:  # of the encoder, or of a source that is none
+                for track in self._renderer.playing:
+                    track.fail(failure(track, error))
+                self._renderer.end_fade()
+                self._renderer.end(EndReason.FAILED)
+
+    def _swap_in(self, reason: EndReason) -> None:
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
+        self._renderer.end_fade()
+        self._renderer.end(reason)
+        self._renderer.begin(incoming)
+        self._renderer.settle()
+
+    def _may_push(self, ring: Ring) -> bool:
+        track = self._renderer.current
+        if track is None:
+            return True
+        if track.is_live and ring.queued >= LIVE_AHEAD:
+            return False
+        return ring.queued > 0 or self._is_ready(track)
+
+    def _is_ready(self, track: Track) -> bool:
+        """Whether a track may begin, or go on after it has run dry."""
+        if not track.is_blocking:
+            return True
+        return track.has_ended or track.samples >= HEADSTART * FRAME_SAMPLES
+
+    def _take_back(self) -> None:
+        """Undo what is not sent, but for the frame that is next."""
+        if self._ring is not None:
+            self._drop(len(self._ring.discard(1)))
+
+    def _drop(self, count: int) -> None:
+        self._retire()
+        taken = [self._pushed.pop() for _ in range(count)][::-1]
+        self._renderer.rewind(taken, self._pushed[-1] if self._pushed else self._last)
+
+    def _go_on(self) -> None:
+        """After a command: it stays, whatever is undone later; fill the ring."""
+        self._renderer.settle()
+        self.serve()
+
+    def _retire(self) -> None:
+        """Note what was sent meanwhile."""
+        if self._ring is None:
+            return
+        sent = self._ring.position
+        while self._pushed and self._first < sent:
+            frame = self._last = self._pushed.popleft()
+            self._first += 1
+            self._note(frame.lasting)
+            self._note(frame.notes)
+
+    def serve(self) -> None:
+        """Note what was sent, and fill the ring: whenever something has changed."""
+        self._retire()
+        self._fill()
+        if not self._pushed:
+            self._note(self._renderer.take_notes())
+        for track in self._tracks:
+            self._admit(track)
+        self._deliver()
+
+    # -- the ring --------------------------------------------------------------------------------
+
+    def _attach(self, ring: Ring) -> None:
+        self._ring = ring
+        self._first = ring.position
+        self._last = None
+        self._has_finished = False
+        self._renderer.forget()
+        if self._is_paused:
+            ring.pause()
+
+    def _detach(self) -> None:
+        """The ring is gone; what it has not sent is not sent."""
+        self._retire()
+        self._drop(len(self._pushed))
+        self._ring = None
+        self._note(self._renderer.take_notes())
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def _end_all(self, reason: EndReason, error: Exception | None = None) -> None:
+        """End everything now."""
+        renderer = self._renderer
+        if self._ring is not None:
+            self._drop(len(self._ring.stop()))
+            self._has_finished = True
+        self._note(renderer.take_notes())  # of what was ended before
+        tracks = [*renderer.playing, *renderer.upcoming]
+        if self._incoming is not None:
+            tracks.append(self._incoming)
+        renderer.clear()
+        self._incoming = None
+        for track in tracks:
+            self._end_now(track, reason, error)
+        self._is_paused = False
+        self._deliver()
+
+    def _end_track(self, track: Track) -> None:
+        """End one track, wherever it is."""
+        upcoming = self._renderer.upcoming
+        self._take_back()
+        if track in upcoming:
+            upcoming.remove(track)
+            self._end_now(track, EndReason.STOPPED)
+            self._go_on()
+        elif upcoming and track is self._renderer.current:
+            self.skip()
+        elif track.reason is None:
+            self.stop()
+
+    def _fail_all(self, error: Exception) -> None:
+        """End everything after what was rendered: something went wrong that is no source's."""
+        renderer = self._renderer
+        tracks = [*renderer.playing, *renderer.upcoming]
+        if self._incoming is not None:
+            tracks.append(self._incoming)
+        renderer.clear()
+        self._incoming = None
+        for track in tracks:
+            self._end_now(track, EndReason.FAILED, error)
+        if self._ring is not None and not self._has_finished:
+            self._has_finished = True
+            self._ring.finish()
+        self._deliver()
+
+    @property
+    def _is_hungry(self) -> bool:
+        """Whether somebody who reads ahead has something to do."""
+        for track in self._tracks:
+            ahead = self.wants(track)
+            if track.is_blocking and track.wants(ahead if track.is_live else ahead // 2):
+                return True
+        return False
+
+    def _end_now(self, track: Track, reason: EndReason, error: Exception | None = None) -> None:
+        if track.reason is None:
+            track.error = track.error or error
+        self._note([Ended(track, reason)])
+
+    def _note(self, notes: list[Note]) -> None:
+        for note in notes:
+            track = note.track
+            match note:
+                case Started():
+                    if track.source is not None:
+                        self._happened.append(TrackStarted(track.source))
+                case Ended(_, reason) if track.reason is None:
+                    track.reason = reason
+                    if reason is EndReason.FAILED and track.error is not None:
+                        self._happened.append(SourceFailed(track.shown, track.error))
+                    self._happened.append(TrackEnded(track.shown, reason, track.error))
+                    if track.after is not None:
+                        self._calls.append((track.after, track.error))
+                    self._dismiss(track)
+
+    def _note_dry(self) -> None:
+        """The ring had nothing when a frame was due."""
+        track = self._renderer.current
+        if track is not None and not self.is_idle:
+            self._happened.append(Stalled(track.shown))
+
+    def _note_finished(self) -> None:
+        """The ring has ended: everything is out."""
+        self._retire()
+        self._note(self._renderer.take_notes())
+        if self.is_idle:
+            self._happened.append(QueueEnded())
+
+    # -- of the driver ---------------------------------------------------------------------------
+
+    def _admit(self, track: Track) -> None:
+        """See to it that a track is read; called often."""
+        raise NotImplementedError
+
+    def _dismiss(self, track: Track) -> None:
+        """A track has ended: let go of it."""
+        raise NotImplementedError
+
+    def _deliver(self) -> Any:
+        """Hand out what has happened, and call who wants to be called."""
+        raise NotImplementedError

@@ -1,0 +1,409 @@
+"""`Renderer`: tracks in, Opus frames of 20 ms out; and back, as long as they are not sent.
+
+One frame is made of one piece of one track, of two where one track ends and the next begins, or
+of two added up while they are cross-faded. A frame remembers its pieces as they were before any
+gain, and the state before it, so that it can be made anew: louder, or without what was skipped.
+"""
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..._rtp import SAMPLE_RATE
+from .._gain import amplify
+from .._mix import Bus
+from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_BYTES
+from ..sources import EncoderOptions
+from .events import EndReason
+from .track import AHEAD, Piece, Track
+
+if TYPE_CHECKING:
+    from ...opus import Encoder
+
+__all__ = ["Ended", "Note", "Rendered", "Renderer", "Started"]
+
+
+class Started(NamedTuple):
+    """A track begins with the frame that has this note."""
+
+    track: Track
+
+
+class Ended(NamedTuple):
+    """A track has ended before the frame that has this note."""
+
+    track: Track
+    reason: EndReason
+
+
+Note = Started | Ended
+
+
+class _State(NamedTuple):
+    """Where the renderer stood between two frames."""
+
+    current: Track | None
+    fading: Track | None
+    fade_at: int
+    fade_length: int
+    fade_reason: EndReason
+
+
+class _Part(NamedTuple):
+    """What one track has in a frame, and its own gain before that."""
+
+    track: Track
+    pieces: tuple[Piece, ...]
+    applied: float | None
+
+
+class Rendered:
+    """One frame, and all that it takes to make it anew."""
+
+    __slots__ = (
+        "age",
+        "lasting",
+        "notes",
+        "opus",
+        "parts",
+        "pcm",
+        "place",
+        "popped",
+        "samples",
+        "state",
+    )
+
+    def __init__(
+        self, state: _State, lasting: list[Note], notes: list[Note], popped: list[Track]
+    ) -> None:
+        self.state = state
+        #: What happens with it: what was asked for, and what came about by itself. Only the
+        #: latter is undone with it.
+        self.lasting = lasting
+        self.notes = notes
+        #: Tracks that it took from the queue.
+        self.popped = popped
+        self.parts: list[_Part] = []
+        self.opus = b""
+        self.samples = FRAME_SAMPLES
+        #: What was encoded; None where a packet passed untouched.
+        self.pcm: bytes | None = None
+        #: Of its track: seconds in the source, and seconds played before.
+        self.place = 0.0
+        self.age = 0.0
+
+    @property
+    def track(self) -> Track:
+        """The one that it is known by: the newer of two."""
+        return self.parts[-1].track
+
+
+class Renderer:
+    """What plays now, what fades out under it, and what comes next (`upcoming`)."""
+
+    def __init__(self) -> None:
+        self.upcoming: deque[Track] = deque()
+        self.current: Track | None = None
+        #: All tracks' factor, besides their own.
+        self.volume = 1.0
+        #: Seconds in which two tracks overlap; 0: the next begins where one ends.
+        self.crossfade = 0.0
+        #: Whether what plays begins again at its end.
+        self.loop = False
+        self._fading: Track | None = None
+        self._fade_at = 0
+        self._fade_length = 0
+        self._fade_reason = EndReason.FINISHED
+        # What has happened since the last frame, and belongs to the next.
+        self._before = self._state
+        self._lasting: list[Note] = []
+        self._notes: list[Note] = []
+        self._popped: list[Track] = []
+        self._last: Rendered | None = None
+        self._encoder: Encoder | None = None
+        self._options: EncoderOptions | None = None
+        self._encoded: Rendered | None = None  # what the encoder has heard last
+        self._loss = 0.0
+        self._bus = Bus(FRAME_SAMPLES)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to render, now or later, unless something is added."""
+        return self.current is None and not self.upcoming
+
+    @property
+    def playing(self) -> list[Track]:
+        """What plays, and what fades out under it."""
+        return [track for track in (self._fading, self.current) if track is not None]
+
+    def ahead(self, track: Track) -> int:
+        """Return how many samples of a track should be there before they are needed."""
+        if track.is_live:
+            return FRAME_SAMPLES
+        return max(AHEAD, round(self.crossfade * SAMPLE_RATE))
+
+    # -- one frame ---------------------------------------------------------------------------
+
+    def render(self) -> Rendered | None:
+        """Return the next frame; None: nothing is there yet, or nothing is left (`is_idle`)."""
+        track = self._next_track()
+        if track is None:
+            return None
+        if self._may_fade(track):
+            self._begin_fade(track)
+            track = self._begin_next()
+        frame = Rendered(self._before, self._lasting, self._notes, self._popped)
+        frame.place = track.place
+        frame.age = track.rendered / SAMPLE_RATE
+        if self._fading is not None:
+            self._add_up(frame, self._fading, track)
+        else:
+            self._pass_or_encode(frame, track)
+        self._last = frame
+        self._lasting, self._notes, self._popped = [], [], []
+        self._before = self._state
+        return frame
+
+    def _next_track(self) -> Track | None:
+        """Return the track of the next frame, which has one; None: there is none now."""
+        while True:
+            track = self.current
+            if track is None:
+                if not self.upcoming:
+                    self.end_fade()  # under nothing
+                    return None
+                track = self._begin_next()
+            self._pull(track)
+            if track.has_frame or (track.has_ended and track.samples):
+                return track
+            if not track.has_ended:
+                return None
+            self.end(EndReason.FAILED if track.error else EndReason.FINISHED)
+
+    def _pull(self, track: Track) -> None:
+        """Read what is read where it is needed."""
+        if track.is_blocking:
+            return
+        wanted = FRAME_SAMPLES
+        if self.crossfade and not track.is_live:
+            # To fade in time the end has to be seen coming: two frames more for each one sent.
+            wanted = min(track.samples + 2 * FRAME_SAMPLES, round(self.crossfade * SAMPLE_RATE))
+        track.pull(max(FRAME_SAMPLES, wanted))
+
+    def _begin_next(self) -> Track:
+        track = self.upcoming.popleft()
+        self._popped.append(track)
+        self.begin(track)
+        return track
+
+    def begin(self, track: Track) -> None:
+        """Play a track from the next frame on."""
+        self.current = track
+        track.loop = self.loop
+        self._notes.append(Started(track))
+
+    def end(self, reason: EndReason) -> None:
+        """End what plays."""
+        if self.current is not None:
+            self._notes.append(Ended(self.current, reason))
+            self.current = None
+
+    def end_fade(self) -> None:
+        """End what fades out."""
+        if self._fading is not None:
+            self._notes.append(Ended(self._fading, self._fade_reason))
+            self._fading = None
+
+    # -- two tracks in one frame ---------------------------------------------------------------
+
+    def _may_fade(self, track: Track) -> bool:
+        """Whether the track is so near its end that the next begins under it."""
+        if not (self.crossfade and self.upcoming and track.has_ended and not track.is_live):
+            return False
+        following = self.upcoming[0]
+        self._pull(following)
+        return (
+            self._fading is None
+            and following.has_frame
+            and track.samples <= round(self.crossfade * SAMPLE_RATE)
+        )
+
+    def _begin_fade(self, track: Track) -> None:
+        self._fading, self.current = track, None
+        self._fade_at = 0
+        self._fade_length = math.ceil(track.samples / FRAME_SAMPLES)
+        self._fade_reason = EndReason.FINISHED
+
+    def skip(self) -> None:
+        """End what plays: under what comes next, where that is to fade in and can."""
+        track = self.current
+        self.end_fade()
+        if track is None or not (self.crossfade and self.upcoming) or track.is_live:
+            return self.end(EndReason.SKIPPED)
+        following = self.upcoming[0]
+        self._pull(following)
+        if not (track.has_frame and following.has_frame):
+            return self.end(EndReason.SKIPPED)
+        self._begin_fade(track)
+        seconds = min(self.crossfade, track.samples / SAMPLE_RATE)
+        self._fade_length = max(1, math.ceil(seconds / FRAME_SECONDS))
+        self._fade_reason = EndReason.SKIPPED
+        return None
+
+    def _add_up(self, frame: Rendered, fading: Track, track: Track) -> None:
+        """Equal power: the loudness of two unlike signals stays the same throughout."""
+        for one, curve in ((fading, math.cos), (track, math.sin)):
+            pieces, before, after = self._take(frame, one)
+            angles = [(self._fade_at + n) / self._fade_length * math.pi / 2 for n in (0, 1)]
+            pcm = _joined(one, pieces).ljust(FRAME_BYTES, b"\0")
+            self._bus.add(
+                pcm, before * max(0.0, curve(angles[0])), after * max(0.0, curve(angles[1]))
+            )
+        self._encode(frame, self._bus.take())
+        self._fade_at += 1
+        if self._fade_at >= self._fade_length:
+            self.end_fade()
+
+    def _take(
+        self, frame: Rendered, track: Track, samples: int = FRAME_SAMPLES
+    ) -> tuple[tuple[Piece, ...], float, float]:
+        """Take from a track for a frame: the pieces, and the gain before and after them."""
+        after = track.gain * self.volume
+        before = after if track.applied is None else track.applied
+        pieces = track.take_pcm(samples)
+        frame.parts.append(_Part(track, pieces, track.applied))
+        track.applied = after
+        return pieces, before, after
+
+    # -- one track -----------------------------------------------------------------------------
+
+    def _pass_or_encode(self, frame: Rendered, track: Track) -> None:
+        packet = track.next_packet
+        gain = track.gain * self.volume
+        if packet is not None and gain == 1 and track.applied in (None, 1):
+            frame.parts.append(_Part(track, (track.take_packet(),), track.applied))
+            track.applied = 1.0
+            assert packet.packet is not None
+            frame.opus, frame.samples = packet.packet, packet.samples
+            return
+        pcm = self._samples_of(frame, track, FRAME_SAMPLES)
+        if len(pcm) < FRAME_BYTES and (following := self._joins_on()) is not None:
+            self.end(EndReason.FINISHED)
+            self._begin_next()
+            pcm += self._samples_of(frame, following, FRAME_SAMPLES - len(pcm) // SAMPLE_BYTES)
+        self._encode(frame, pcm.ljust(FRAME_BYTES, b"\0"))
+
+    def _samples_of(self, frame: Rendered, track: Track, samples: int) -> bytes:
+        pieces, before, after = self._take(frame, track, samples)
+        pcm = _joined(track, pieces)
+        return pcm if before == after == 1 else amplify(pcm, before, after)
+
+    def _joins_on(self) -> Track | None:
+        """Return the next track, if it begins to the sample where one ends within a frame.
+
+        One whose packets can pass untouched does not: they are whole frames.
+        """
+        if not self.upcoming:
+            return None
+        following = self.upcoming[0]
+        self._pull(following)
+        passes = following.next_packet is not None and following.gain * self.volume == 1
+        return following if following.has_frame and not passes else None
+
+    # -- the encoder: one for all tracks, so that nothing shows where they meet ------------------
+
+    def report_loss(self, fraction: float) -> None:
+        """Tell the encoder what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
+        EncoderOptions().loss_to_expect(fraction)  # raises for what is none
+        self._loss = fraction
+        if self._encoder is not None and self._options is not None:
+            self._encoder.packet_loss_perc = self._options.loss_to_expect(fraction)
+
+    def _encode(self, frame: Rendered, pcm: bytes) -> None:
+        encoder = self._encoder_for(frame.track.options)
+        continues = self._encoded is self._last
+        if not continues:
+            encoder.reset()
+            if self._last is not None:
+                # The first 6.5 ms that come out are the end of what went in before.
+                encoder.encode(self._pcm_of(self._last))
+        # Receivers heard something else than this encoder: the frame must not build on it.
+        encoder.prediction_disabled = not continues
+        frame.pcm = pcm
+        frame.opus = encoder.encode(pcm)
+        self._encoded = frame
+
+    def _encoder_for(self, options: EncoderOptions) -> "Encoder":
+        encoder, known = self._encoder, self._options
+        if encoder is None or known is None or options.application != known.application:
+            encoder = self._encoder = options.make()
+            self._encoded = None
+        elif options is not known:
+            options.apply(encoder)
+        if options is not known:
+            self._options = options
+            encoder.packet_loss_perc = options.loss_to_expect(self._loss)
+        return encoder
+
+    def _pcm_of(self, frame: Rendered) -> bytes:
+        if frame.pcm is not None:
+            return frame.pcm
+        pcm = _joined(frame.track, frame.parts[-1].pieces)
+        return pcm[-FRAME_BYTES:].rjust(FRAME_BYTES, b"\0")
+
+    # -- and back --------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> _State:
+        return _State(
+            self.current, self._fading, self._fade_at, self._fade_length, self._fade_reason
+        )
+
+    def rewind(self, frames: list[Rendered], last: Rendered | None) -> None:
+        """Undo the newest frames, given in order; ``last`` is the one before them."""
+        if not frames:
+            return
+        lasting = [note for frame in frames for note in frame.lasting] + self._lasting
+        self._lasting, self._notes = lasting, []
+        self.upcoming.extendleft(reversed(self._popped))
+        self._popped = []
+        for frame in reversed(frames):
+            for part in reversed(frame.parts):
+                part.track.put_back(part.pieces)
+                part.track.applied = part.applied
+            self.upcoming.extendleft(reversed(frame.popped))
+        self._before = state = frames[0].state
+        self.current, self._fading = state.current, state.fading
+        self._fade_at, self._fade_length = state.fade_at, state.fade_length
+        self._fade_reason = state.fade_reason
+        self._last = last
+
+    def settle(self) -> None:
+        """Make what has happened since the last frame stay, whatever is undone later."""
+        self._lasting += self._notes
+        self._notes, self._popped = [], []
+        self._before = self._state
+
+    def take_notes(self) -> list[Note]:
+        """Return what has happened since the last frame, which was sent."""
+        self.settle()
+        notes, self._lasting = self._lasting, []
+        return notes
+
+    def clear(self) -> None:
+        """Drop all tracks, and say nothing about it."""
+        self.current = self._fading = None
+        self.upcoming.clear()
+        self.take_notes()
+
+    def forget(self) -> None:
+        """Begin anew, after silence: nothing of what was encoded before is to be heard."""
+        self._last = self._encoded = None
+        if self._encoder is not None:
+            self._encoder.reset()
+
+
+def _joined(track: Track, pieces: tuple[Piece, ...]) -> bytes:
+    if len(pieces) == 1:
+        return track.decode(pieces[0])
+    return b"".join(track.decode(piece) for piece in pieces)
