@@ -10,6 +10,8 @@ from voicekit.media.recording.timeline import NTP_EPOCH, StreamClock, Timeline
 from voicekit.rtcp import SenderReport
 
 RATE = 48_000
+#: How long the fastest packet takes, in seconds.
+PATH = 0.02
 
 
 def report(ssrc: int, wall: float, rtp_time: int) -> SenderReport:
@@ -118,3 +120,27 @@ def test_a_report_of_nobody_is_ignored() -> None:
     timeline.receive_sender_report(report(9, 0.0, 0), 1.0)
     with pytest.raises(KeyError):
         timeline.time_of(9, 0)
+
+
+@given(
+    drift=st.floats(-100e-6, 100e-6),
+    jitter=st.sampled_from([0.0, 0.01, 0.06]),
+    spurts=st.lists(st.tuples(st.integers(20, 300), st.floats(0, 900)), min_size=1, max_size=15),
+    seed=st.integers(0, 2**32),
+)
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_said_and_kept_quiet_it_is_placed_within_the_jitter(
+    drift: float, jitter: float, spurts: list[tuple[int, float]], seed: int
+) -> None:
+    """From the 20th packet of a spurt on: there a track is written."""
+    rng = random.Random(seed)
+    clock = StreamClock()
+    sent = 0.0
+    for packets, pause in spurts:
+        for n in range(packets):
+            media = sent * (1 + drift)
+            clock.observe(media, sent + PATH + rng.random() * jitter)
+            if n >= 19:
+                assert abs(clock.time_of(media) - sent - PATH) <= jitter + 0.003
+            sent += 0.02
+        sent += pause

@@ -23,7 +23,8 @@ from ...rtcp import SenderReport
 
 __all__ = ["LONG_PAUSE", "StreamClock", "Timeline"]
 
-#: A window is closed after both: enough packets that one of them came through unhindered.
+#: A window is closed after both: enough packets that one of them came through unhindered. Or
+#: before a pause of this length, as a clock moves on in it, if it has `MIN_PACKETS`.
 WINDOW_SECONDS = 10.0
 WINDOW_PACKETS = 100
 #: Windows that the drift is fitted to (7 minutes), and the span from which on it is.
@@ -31,7 +32,8 @@ WINDOWS = 40
 MIN_SPAN = 60.0
 #: Windows whose least transit is the offset: a path that became slower is believed after a minute.
 RECENT = 6
-#: After a pause of this length (seconds) a clock whose drift is not known may stand anywhere.
+#: After a pause of this length (seconds) a clock may stand anywhere, unless it has been watched
+#: for longer than that: then its drift is known as well as where it stands.
 LONG_PAUSE = 20.0
 #: Packets from which on the least transit is worth keeping.
 MIN_PACKETS = 25
@@ -61,11 +63,16 @@ class StreamClock:
         self._began = 0.0
         self._count = 0
         self._latest = float("-inf")
+        self._anchor = float("-inf")  # where it had to be placed anew: what was before is no help
 
     @property
     def steady(self) -> bool:
         """Whether a drift has been fitted."""
-        return len(self._windows) > 3 and self._windows[-1][0] - self._windows[0][0] >= MIN_SPAN
+        return self._span >= MIN_SPAN
+
+    @property
+    def _span(self) -> float:
+        return self._windows[-1][0] - self._windows[0][0] if self._windows else 0.0
 
     def observe(self, media: float, arrived: float) -> None:
         """Learn that what was sent at ``media`` came at ``arrived``."""
@@ -73,12 +80,13 @@ class StreamClock:
             self._base = self._began = media
         self.packets += 1
         self._count += 1
-        if media - self._latest > LONG_PAUSE and not self.steady:
-            if self._count > MIN_PACKETS:
-                self._close_window(media)
-            self._floor = self._least = float("inf")
-        elif media - self._began >= WINDOW_SECONDS and self._count > WINDOW_PACKETS:
+        pause = media - self._latest
+        full = media - self._began >= WINDOW_SECONDS and self._count > WINDOW_PACKETS
+        if full or (pause > WINDOW_SECONDS and self._count > MIN_PACKETS):
             self._close_window(media)
+        if pause > LONG_PAUSE and not (self.steady and pause <= self._span):
+            self._floor = self._least = float("inf")
+            self._anchor = media
         self._latest = max(self._latest, media)
         least = arrived - media - self.drift * (media - self._base)
         if least < self._least:
@@ -96,7 +104,7 @@ class StreamClock:
         if self.steady:
             self.drift = _slope(list(self._windows))
         recent = list(self._windows)[-RECENT:]
-        self._floor = min(y - self.drift * (x - self._base) for x, y in recent)
+        self._floor = min(y - self.drift * (x - self._base) for x, y in recent if x >= self._anchor)
         self._least = float("inf")
         self._began = media
         self._count = 1
