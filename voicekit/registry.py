@@ -276,6 +276,17 @@ class Registry(Generic[C]):
             self._settle(guild, entry, now)
 
     @one_caller
+    def voice_state_failed(self, guild_id: int, channel_id: int, why: str, now: float) -> None:
+        """Say that a task of ``send_voice_state`` could not send: the host's gateway is not there.
+
+        `ChannelNotJoined` or `ChannelLeft` follows.
+        """
+        entry = self._find(guild_id, channel_id)
+        if entry is not None:
+            entry.join.voice_state_failed(why, now)
+            self._settle(self._guilds[guild_id], entry, now)
+
+    @one_caller
     def handle_timeout(self, now: float) -> None:
         """Give up what is overdue. Too early does nothing."""
         for entry, guild in list(self._waiting.items()):
