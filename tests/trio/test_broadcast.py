@@ -3,12 +3,11 @@
 import trio
 
 from tests.media.mixing.tones import Tone
-from voicekit.config import Config
+from voicekit.errors import PlaybackError
 from voicekit.media import Broadcast, Mixer
-from voicekit.trio import Listening, connect
-from voicekit.trio.network import Network
+from voicekit.trio import Listening, Network
 
-from .calls import EARS, MOUTH, SILENCE, collect, in_memory, info, until
+from .calls import SILENCE, collect, ears_and_mouth, in_memory, until
 
 CALLS = 3
 FRAMES = 100
@@ -24,15 +23,9 @@ async def call(
     listening: Listening, network: Network, broadcast: Broadcast, number: int, heard: list[bytes]
 ) -> int:
     """Play the broadcast in a guild of its own, and note what is heard there; return misses."""
-    guild = 100 + number
     listener = broadcast.listen()
     async with (
-        connect(
-            info(listening.url, EARS, guild=guild),
-            config=Config(receive_only=True),
-            network=network,
-        ) as ears,
-        connect(info(listening.url, MOUTH, guild=guild), network=network) as mouth,
+        ears_and_mouth(listening, network, guild=100 + number) as (ears, mouth),
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(collect, ears.frames(), heard)
@@ -63,3 +56,30 @@ def test_three_calls_hear_the_same_bytes() -> None:
     assert heard[1] == heard[0]
     assert heard[2] == heard[0]
     assert SILENCE[0] not in heard[0][:FRAMES]
+
+
+def test_each_call_tells_the_source_what_gets_lost() -> None:
+    reported: list[float] = []
+    ended: list[Exception | None] = []
+
+    class Told(Prompt):
+        def report_loss(self, fraction: float) -> None:
+            reported.append(fraction)
+            if fraction == 1:
+                raise OSError("no more of this")
+
+    async def use(listening: Listening, network: Network) -> None:
+        async with ears_and_mouth(listening, network) as (_, mouth):
+            mouth.player.report_loss(0.25)
+            radio = Broadcast(Told(Tone(500, FRAMES))).listen()
+            await mouth.player.play(radio, after=ended.append)
+            await until(lambda: mouth.frames_played > 5)
+            mouth.player.report_loss(0.5)
+            mouth.player.report_loss(1)
+            await mouth.player.wait_for_stopped()
+
+    in_memory(use)
+    assert reported == [0.25, 0.5, 1.0]
+    (error,) = ended
+    assert isinstance(error, PlaybackError)
+    assert isinstance(error.__cause__, OSError)

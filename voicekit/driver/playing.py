@@ -4,8 +4,16 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ..connection import VoiceConnection
-from ..events import Closed, Event, NeedNewSession, Reconnecting, WaitingForUpdate
+from ..events import (
+    Closed,
+    Event,
+    NeedNewSession,
+    Reconnecting,
+    RtcpReceived,
+    WaitingForUpdate,
+)
 from ..media import File, Frames
+from ..media.reported_loss import ReportedLoss
 from ..pacer import Histogram, LatePolicy, Pacer, Stream, process_pacer
 from .call import Call
 from .player import RING, Player
@@ -28,6 +36,7 @@ class PlayingCall(Call):
         self._frames_played = 0
         self._frames_unsent = 0
         self._why_interrupted = ""
+        self._reported_loss = ReportedLoss()
 
     async def play(
         self,
@@ -114,5 +123,9 @@ class PlayingCall(Call):
         match event:
             case Reconnecting() | NeedNewSession() | WaitingForUpdate():
                 self._why_interrupted = event.why
+            case RtcpReceived():
+                loss = self._reported_loss.receive(event, self.connection.ssrc)
+                if loss is not None:
+                    self.player.report_loss(loss)
             case Closed():
                 self.player.end_events()

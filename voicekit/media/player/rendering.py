@@ -200,6 +200,7 @@ class Renderer:
         """Play a track from the next frame on."""
         self.current = track
         track.loop = self.loop
+        track.report_loss(self._loss)
         self._notes.append(Started(track))
 
     def end(self, reason: EndReason) -> None:
@@ -316,6 +317,8 @@ class Renderer:
         """Tell the encoder what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
         EncoderOptions().loss_to_expect(fraction)  # raises for what is none
         self._loss = fraction
+        for track in self.playing:
+            track.report_loss(fraction)
         if self._encoder is not None and self._options is not None:
             self._encoder.packet_loss_perc = self._options.loss_to_expect(fraction)
 

@@ -139,6 +139,16 @@ class Track:
         source = self.source
         return source.encoder_options if isinstance(source, AudioSource) else _DEFAULT_OPTIONS
 
+    def report_loss(self, fraction: float) -> None:
+        """Tell a source that encodes on its own (a broadcast) what receivers report."""
+        report = getattr(self.source, "report_loss", None)
+        if report is None or isinstance(self.source, AudioSource):
+            return
+        try:
+            report(fraction)
+        except Exception as error:  # anybody's source
+            self.fail(failure(self, error))
+
     @property
     def has_ended(self) -> bool:
         """Whether all there is was read."""

@@ -1,0 +1,1 @@
+"""Signals, not trust: what is played is measured in what was recorded."""

@@ -1,0 +1,43 @@
+"""A tone that is cut into files plays on from one to the next: not a sample more or less."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.media.files import made_by_ffmpeg, wav
+from tests.signals.calls import RATE, Signal, phases, prompt, record_what, sine
+from voicekit.trio import Voice
+
+HERTZ = 1_000
+SECONDS = 2.0
+#: Where it is cut, in samples: never between two frames.
+CUTS = (round(0.7 * RATE) + 123, round(1.3 * RATE) + 777)
+
+Samples = npt.NDArray[np.int16]
+
+
+def flac(pcm: Samples) -> bytes:
+    return made_by_ffmpeg(pcm, "flac", "flac")
+
+
+def heard_of(*files: bytes) -> Signal:
+    async def play(voice: Voice) -> None:
+        for file in files:
+            voice.player.queue.append(prompt(file))
+        await voice.player.wait_for_stopped()
+
+    return record_what(play).samples
+
+
+@pytest.mark.parametrize("make", [wav, flac])
+def test_a_tone_in_three_files_has_no_jump(make: Callable[[Samples], bytes]) -> None:
+    pcm = sine(HERTZ, 0, round(SECONDS * RATE))
+    parts = np.split(pcm, CUTS)
+    whole, joined = heard_of(make(pcm)), heard_of(*map(make, parts))
+    body = slice(4, round(SECONDS * 100) - 4)
+    own, ours = (np.abs(np.diff(phases(samples, HERTZ)[body])) for samples in (whole, joined))
+    assert own.max() < 0.01, "Opus's own error"
+    assert ours.max() < own.max() + 0.005, "a sample is 0.13"
+    assert np.abs(joined[: len(whole)] - whole).max() < 100
