@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from ..._rtp import SAMPLE_RATE
 from ...errors import LocalProtocolError
 from ..pcm import FRAME_SAMPLES
-from ..sources import Frames
+from ..sources import File, Frames
 from ..sources.source import checked_seconds, checked_volume
 from .events import (
     EndReason,
@@ -90,6 +90,7 @@ class Engine:
         self._pushed: deque[Rendered] = deque()  # and, as far as is known, not sent
         self._first = 0  # the number of the first of them, as the ring counts
         self._last: Rendered | None = None  # the one before
+        self._shown = 0  # before this one, what is on its way is the past to who looks
         self._incoming: Track | None = None  # replaces what plays once it has a frame
         self._is_paused = False
         self._queue = Queue(self)
@@ -141,7 +142,8 @@ class Engine:
     @property
     def _next_frame(self) -> Rendered | None:
         self._retire()
-        return self._pushed[0] if self._pushed else None
+        past = max(0, self._shown - self._first)
+        return self._pushed[past] if len(self._pushed) > past else None
 
     @property
     def _track(self) -> Track | None:
@@ -274,13 +276,13 @@ class Engine:
         return self.current_audio
 
     @source.setter
-    def source(self, source: Frames) -> None:
+    def source(self, source: File | Frames) -> None:
         playing = self._track
         if playing is None:
             raise LocalProtocolError("nothing is being played")
         track = Track(source, playing.after)
         playing.after = None
-        track.rendered = playing.rendered
+        track.continues = True
         self._replace(track)
 
     def _replace(self, track: Track) -> None:
@@ -373,10 +375,13 @@ class Engine:
     def _swap_in(self, reason: EndReason) -> None:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None
+        if incoming.continues and self._renderer.current is not None:
+            incoming.rendered = self._renderer.current.rendered
         self._renderer.end_fade()
         self._renderer.end(reason)
         self._renderer.begin(incoming)
         self._renderer.settle()
+        self._shown = self._first + len(self._pushed)
 
     def _may_push(self, ring: Ring) -> bool:
         track = self._renderer.current
@@ -405,6 +410,7 @@ class Engine:
     def _go_on(self) -> None:
         """After a command: it stays, whatever is undone later; fill the ring."""
         self._renderer.settle()
+        self._shown = self._first + len(self._pushed)
         self.serve()
 
     def _retire(self) -> None:
@@ -432,7 +438,7 @@ class Engine:
 
     def _attach(self, ring: Ring) -> None:
         self._ring = ring
-        self._first = ring.position
+        self._first = self._shown = ring.position
         self._last = None
         self._has_finished = False
         self._renderer.forget()

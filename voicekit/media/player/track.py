@@ -84,6 +84,8 @@ class Track:
         self.applied: float | None = None
         #: Samples of it that were rendered: its age.
         self.rendered = 0
+        #: Whether its age counts on from that of the track whose place it takes.
+        self.continues = False
         #: Told, in whatever thread, when its volume was set.
         self.volume_changed: Callable[[], object] | None = None
         self._loop = False
