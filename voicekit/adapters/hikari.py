@@ -386,10 +386,10 @@ class VoicekitVoiceComponent(VoiceComponent):
 
     async def _forget(self, connection: VoiceConnection) -> None:
         """Take a connection that is over out of the table, and leave its channel."""
-        guild_id = connection.guild_id
+        guild_id, shard_id = connection.guild_id, connection.shard_id
         if self._connections.get(guild_id) is connection:
             del self._connections[guild_id]
-            await self._app.shards[connection.shard_id].update_voice_state(guild_id, None)
+            await self._app.shards[shard_id].update_voice_state(guild_id, None)
 
     @staticmethod
     async def _leave(shard: hikari.api.GatewayShard, guild_id: snowflakes.Snowflake) -> None:
