@@ -1,18 +1,19 @@
 """Calls on asyncio, with the names and the behaviour of `voicekit.trio`.
 
     async with voicekit.aio.connect(info) as voice:      # joins; its end leaves
-        voice.send_audio(opus)                            # one packet, now; you keep the time
+        await voice.play("song.mp3")                      # plays it to its end
         async for frame in voice.frames(): ...            # the audio of everybody
 
     voice = await voicekit.aio.open(info)                 # the same without a block:
     ...
     await voice.aclose()                                  # leaves, within a second
 
-`Voice` has `send_audio`, `stop_audio`, `events`, `frames`, `ticks`, `speech`, `listen`, `stats`,
-`update_voice_server`, `update_voice_state`, `wait_ready`, `wait_encrypted`, `drain`, `connection`
-and `closed`. Its methods belong to the thread of its event loop: from another one use
-`loop.call_soon_threadsafe`. Iterators raise `EndOfChannel` and `ClosedResourceError` from
-``receive``, where ``async for`` just ends.
+`Voice` has `play`, `player` (queue, volume, pause, seek, ...), `send_audio`, `stop_audio`;
+`frames`, `ticks`, `speech`, `listen`, `events`; `start_recording`, `stop_recording` and the rest of
+them; `update_voice_server`, `update_voice_state`, `wait_ready`, `wait_encrypted`, `stats`,
+`lateness`, `closed`, and `connection`, after whose changes you call `drain`. Its methods belong to
+the thread of its event loop: from another one use `loop.call_soon_threadsafe`. Iterators raise
+`EndOfChannel` and `ClosedResourceError` from ``receive``, where ``async for`` just ends.
 
 `connect` and `open` with ``wait_ready=False`` return at once, for hosts that hand in updates while
 the call is being established; then `Voice.wait_ready`. A call that is never closed is left when
@@ -21,6 +22,7 @@ each call receives in a task of its own.
 """
 
 from ..driver.live import LiveStream
+from ..driver.recordings import record
 from ..driver.streams import EventStream, FrameStream
 from .loop import ClosedResourceError, EndOfChannel
 from .network import Datagrams, Network
@@ -37,4 +39,5 @@ __all__ = [
     "Voice",
     "connect",
     "open",
+    "record",
 ]

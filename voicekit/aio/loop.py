@@ -2,11 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
-__all__ = ["LOOP", "AsyncioLoop", "ClosedResourceError", "EndOfChannel", "Parking"]
+from .threads import in_thread
+
+__all__ = [
+    "LOOP",
+    "AsyncioLoop",
+    "ClosedResourceError",
+    "EndOfChannel",
+    "Parking",
+    "can_add_reader",
+]
 
 T = TypeVar("T")
+K = TypeVar("K")
+
+_made: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Callable[[], Any], Any]]
+_made = WeakKeyDictionary()
 
 
 class EndOfChannel(Exception):
@@ -93,9 +107,22 @@ class AsyncioLoop:
     async def cancel_shielded_checkpoint(self) -> None:
         """Do nothing."""
 
+    def only(self, kind: Callable[[], K]) -> K:
+        """Return the one object of a class that this event loop has."""
+        made = _made.setdefault(asyncio.get_running_loop(), {})
+        if kind not in made:
+            made[kind] = kind()
+        return cast(K, made[kind])
+
     async def in_thread(self, call: Callable[..., T], *args: object) -> T:
         """Call in a thread of the loop's executor."""
-        return await asyncio.get_running_loop().run_in_executor(None, call, *args)
+        return await in_thread(call, *args)
 
 
 LOOP = AsyncioLoop()
+
+
+def can_add_reader() -> bool:
+    """Whether the event loop calls us when a socket has something: all but the Proactor do."""
+    loop = type(asyncio.get_running_loop())
+    return loop.add_reader is not asyncio.AbstractEventLoop.add_reader

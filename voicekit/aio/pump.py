@@ -107,8 +107,8 @@ async def _run(work: Callable[..., Awaitable[object]], *args: Any) -> None:
     await work(*args)
 
 
-async def outlast(task: asyncio.Task[None]) -> None:
-    """Wait for the end of ``task``, also when cancelled: that comes out afterwards."""
+async def outlast(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of a task or future, also when cancelled: that comes out afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

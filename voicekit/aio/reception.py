@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from ..driver import reception as common
 from ..driver.reception import RECEIVE_TICK
 from ..net import DatagramBatch, Poller, drain
+from .loop import LOOP, can_add_reader
 from .network import Datagrams
 
 __all__ = ["Reception", "reception"]
@@ -27,8 +27,7 @@ class Reception(common.Reception[Datagrams]):
     @property
     def can_watch(self) -> bool:
         """Whether the event loop calls us when there is something to read."""
-        loop = type(asyncio.get_running_loop())
-        return loop.add_reader is not asyncio.AbstractEventLoop.add_reader
+        return can_add_reader()
 
     def watch(
         self,
@@ -92,13 +91,6 @@ class Reception(common.Reception[Datagrams]):
             fail(error)
 
 
-_receptions: WeakKeyDictionary[asyncio.AbstractEventLoop, Reception] = WeakKeyDictionary()
-
-
 def reception() -> Reception:
     """Return the one of this event loop."""
-    loop = asyncio.get_running_loop()
-    made = _receptions.get(loop)
-    if made is None:
-        made = _receptions[loop] = Reception()
-    return made
+    return LOOP.only(Reception)

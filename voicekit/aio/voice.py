@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from ..config import Config
 from ..connection import VoiceConnection
 from ..dave import DaveSession
-from ..driver.call import FINISH_TIMEOUT, Call
+from ..driver.call import FINISH_TIMEOUT
+from ..driver.playing import PlayingCall
 from ..errors import CallClosed
 from ..events import Closed
 from ..pacer import Pacer
@@ -16,6 +17,7 @@ from ..server_info import VoiceServerInfo
 from .driver import Driver
 from .loop import LOOP
 from .network import Network
+from .player import Player
 from .pump import outlast
 from .streams import STREAMS
 
@@ -110,11 +112,12 @@ async def open(
     return voice
 
 
-class Voice(Call):
+class Voice(PlayingCall):
     """One call: what `connect` and `open` give. Its methods belong to the thread of its loop."""
 
     loop = LOOP
     streams = STREAMS
+    _player_type = Player
     _driver: Driver
 
     def __init__(
@@ -124,9 +127,8 @@ class Voice(Call):
         network: Network,
         pacer: Pacer | None,
     ) -> None:
-        super().__init__(connection)
+        super().__init__(connection, pacer)
         self._driver = Driver(connection, network, ssl_context, self._handle_event, self._hear)
-        self._own_pacer = pacer
         self._driver.begin()
         self._task = asyncio.get_running_loop().create_task(self._live())
 

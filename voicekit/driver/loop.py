@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 __all__ = ["Loop", "Waiting"]
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class Waiting(Protocol):
@@ -59,6 +60,10 @@ class Loop(Protocol):
 
     async def cancel_shielded_checkpoint(self) -> None:
         """Let others have their turn, after something was taken."""
+
+    def only(self, kind: Callable[[], K]) -> K:
+        """Return the one object of a class that this run of the event loop has."""
+        raise NotImplementedError
 
     async def in_thread(self, call: Callable[..., T], *args: object) -> T:
         """Return what ``call(*args)`` returns, called in a worker thread.

@@ -5,6 +5,7 @@ A subclass for each event loop has what only that knows: tasks, threads, and who
 
 import logging
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -25,7 +26,9 @@ from ..media.player import (
 from ..media.player.track import After
 from ..pacer import Finished, KeyExhausted, LatePolicy, Stream, StreamState, Underrun
 from .call import SILENCE_TIMEOUT
+from .feeder import Feeder
 from .loop import Loop
+from .loop_pacer import LoopPacer, way_of
 from .streams import Queue
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class Player(Engine):
 
     _loop: ClassVar[Loop]
     _events_type: ClassVar[type[PlayerEvents]]
+    _feeder_type: ClassVar[type[Feeder]]
+    _loop_pacer_type: ClassVar[type[LoopPacer]]
 
     def __init__(self, call: "PlayingCall") -> None:
         super().__init__()
@@ -292,6 +297,39 @@ class Player(Engine):
         self._call.drain()
         self._call._changed.unpark_all()
 
+    # -- the pacer's stream ----------------------------------------------------------------
+
+    def _open_stream(self) -> Stream:
+        """Return a stream whose owner this is, and have `serve` called for it."""
+        way = way_of(self._call._socket)
+        is_socket = isinstance(way, int)
+        pacer = self._call._pacer if is_socket else self._loop.only(self._loop_pacer_type)
+        # The one place where the connection's clock meets the pacer's.
+        offset = self._loop.now() - time.monotonic() if is_socket else 0.0
+        feeder = self._loop.only(self._feeder_type)
+        notifier = feeder.enter()
+        try:
+            return pacer.add(
+                self._connection,
+                way,
+                depth=self.ring,
+                policy=self.late,
+                clock_offset=offset,
+                notifier=notifier,
+                owner=self,
+            )
+        except BaseException:
+            feeder.leave()
+            raise
+
+    def _close_stream(self) -> None:
+        """The stream was removed."""
+        self._loop.only(self._feeder_type).leave()
+
+    def _rebind(self, stream: Stream) -> None:
+        """Go on over the socket that the call has now."""
+        stream.rebind(way_of(self._call._socket))
+
     # -- the engine's ----------------------------------------------------------------------
 
     def serve(self) -> None:
@@ -325,10 +363,10 @@ class Player(Engine):
             self._read_tracks.add(track)
             track.watch(self._volume_was_set)
             if track.is_blocking:
-                self._spawn(self._read, track)
+                self._call._driver.run_beside(self._read, track)
         if not self._running and not self._call._is_over:
             self._running = True
-            self._spawn(self._run)
+            self._call._driver.run_beside(self._run)
 
     def _dismiss(self, track: Track) -> None:
         if track in self._read_tracks:
@@ -387,10 +425,6 @@ class Player(Engine):
     # -- of the event loop -----------------------------------------------------------------
 
     @abstractmethod
-    def _spawn(self, task: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run a task for as long as the call lasts."""
-
-    @abstractmethod
     async def _in_thread(
         self,
         act: Callable[[], object],
@@ -408,15 +442,3 @@ class Player(Engine):
     @abstractmethod
     def _call_soon(self, act: Callable[[], object]) -> None:
         """Do something in the event loop; any thread."""
-
-    @abstractmethod
-    def _open_stream(self) -> Stream:
-        """Return a stream of the pacer's whose owner this is, and have `serve` called for it."""
-
-    @abstractmethod
-    def _close_stream(self) -> None:
-        """The stream was removed."""
-
-    @abstractmethod
-    def _rebind(self, stream: Stream) -> None:
-        """Go on over the socket that the call has now."""

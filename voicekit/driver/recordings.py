@@ -18,7 +18,7 @@ from ..media.recording.running import WORK_INTERVAL
 from .ears import Ears
 from .streams import error_of
 
-__all__ = ["Recordings"]
+__all__ = ["Recordings", "record"]
 
 LOGGER = logging.getLogger("voicekit")
 
@@ -152,3 +152,14 @@ class Recordings(Ears):
         """End the recording, if there is one, as the call is left."""
         if self.is_recording:
             await self.stop_recording()
+
+
+async def record(
+    voice: Recordings, recorder: Recorder, *, progress: Callable[[float], object] | None = None
+) -> None:
+    """Write what is received, until the call ends. To end before it, cancel.
+
+    ``recorder`` stays open, and keeps what it has: close it. It is written to in a worker thread.
+    ``progress`` is called with the seconds so far. Raises what the call failed with.
+    """
+    await voice.record_into(recorder, progress)

@@ -5,9 +5,9 @@ voice server.
 """
 
 from ..driver.live import LiveStream
+from ..driver.recordings import record
 from ..driver.streams import EventStream, FrameStream
 from .network import Datagrams, Network
-from .recording import record
 from .server import Listening, serve
 from .voice import Voice, connect
 from .workers import Workers, run_workers

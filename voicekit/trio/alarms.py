@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import trio
 
+from .loop import LOOP
+
 __all__ = ["Alarm", "Alarms", "alarms"]
 
 
@@ -86,14 +88,6 @@ class Alarms:
                 alarm.fail(error)
 
 
-_alarms: trio.lowlevel.RunVar[Alarms] = trio.lowlevel.RunVar("voicekit.trio.alarms")
-
-
 def alarms() -> Alarms:
     """Return those of this trio run."""
-    try:
-        return _alarms.get()
-    except LookupError:
-        made = Alarms()
-        _alarms.set(made)
-        return made
+    return LOOP.only(Alarms)

@@ -1,13 +1,16 @@
 """trio, as the common half of the drivers knows an event loop."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import trio
 
 __all__ = ["LOOP", "Parking", "TrioLoop"]
 
 T = TypeVar("T")
+K = TypeVar("K")
+
+_made: trio.lowlevel.RunVar[dict[Callable[[], Any], Any]] = trio.lowlevel.RunVar("voicekit.trio")
 
 
 class Parking:
@@ -40,6 +43,17 @@ class TrioLoop:
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
     checkpoint_if_cancelled = staticmethod(trio.lowlevel.checkpoint_if_cancelled)
     cancel_shielded_checkpoint = staticmethod(trio.lowlevel.cancel_shielded_checkpoint)
+
+    def only(self, kind: Callable[[], K]) -> K:
+        """Return the one object of a class that this trio run has."""
+        try:
+            made = _made.get()
+        except LookupError:
+            made = {}
+            _made.set(made)
+        if kind not in made:
+            made[kind] = kind()
+        return cast(K, made[kind])
 
     async def in_thread(self, call: Callable[..., T], *args: object) -> T:
         """Call in a worker thread of trio's."""

@@ -71,10 +71,6 @@ class Engine(Pump):
             self._stop()
             self.finished.set()
 
-    def start_soon(self, task: Callable[..., Awaitable[object]], *arguments: Any) -> None:
-        """Run one more task, until the machine ends. What it raises ends the machine."""
-        self._nursery.start_soon(task, *arguments)
-
     @trio.lowlevel.enable_ki_protection
     def call(self, mutate: Callable[..., R], *arguments: object) -> R:
         """Call a mutator of the machine for a user, with the time; then `drain`."""

@@ -8,6 +8,7 @@ import trio
 from ..driver import reception as common
 from ..driver.reception import RECEIVE_TICK
 from ..net import DatagramBatch, Poller
+from .loop import LOOP
 from .network import Datagrams
 
 __all__ = ["Reception", "reception"]
@@ -47,14 +48,6 @@ class Reception(common.Reception[Datagrams]):
             poller.close()
 
 
-_reception: trio.lowlevel.RunVar[Reception] = trio.lowlevel.RunVar("voicekit.trio.reception")
-
-
 def reception() -> Reception:
     """Return the one of this trio run."""
-    try:
-        return _reception.get()
-    except LookupError:
-        made = Reception()
-        _reception.set(made)
-        return made
+    return LOOP.only(Reception)
