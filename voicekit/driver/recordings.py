@@ -9,7 +9,7 @@ import io
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -95,18 +95,17 @@ class Recordings(Ears):
 
         When cancelled, the files are finished all the same, and no callback is called.
         """
+        return await self.end_recording()
+
+    def end_recording(self) -> Coroutine[Any, Any, list[Track]]:
+        """End the recording now; what is returned does the rest of `stop_recording`.
+
+        For callers that can not wait, but may begin another one at once. Raises `NotRecording`.
+        """
         running, callback = self._recording.detach()
         self._forget_listener(running)
         self._ended.unpark_all()
-        tracks = await self.loop.in_thread(running.finish)
-        if callback is not None:
-            try:
-                result = callback(tracks)
-                if inspect.isawaitable(result):
-                    await result
-            except Exception:
-                LOGGER.exception("the callback of a recording failed")
-        return tracks
+        return self._finish(running, callback)
 
     async def record_into(
         self, recorder: Recorder, progress: Callable[[float], object] | None = None
@@ -137,6 +136,19 @@ class Recordings(Ears):
     @abstractmethod
     def _run_beside(self, task: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Run a task until the call is left."""
+
+    async def _finish(
+        self, running: RunningRecording, callback: Callable[[list[Track]], object] | None
+    ) -> list[Track]:
+        tracks = await self.loop.in_thread(running.finish)
+        if callback is not None:
+            try:
+                result = callback(tracks)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:
+                LOGGER.exception("the callback of a recording failed")
+        return tracks
 
     async def _keep_writing(self, running: RunningRecording) -> None:
         over = False
