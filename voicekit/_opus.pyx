@@ -24,6 +24,7 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int16_t, int32_t, uint32_t, uintptr_t
+from libc.string cimport memcpy
 
 from . cimport _opus_ctl as ctl
 
@@ -71,6 +72,7 @@ ctypedef void* (*encoder_create_function)(
     int32_t rate, int channels, int application, int* error) noexcept nogil
 ctypedef void* (*decoder_create_function)(int32_t rate, int channels, int* error) noexcept nogil
 ctypedef void (*destroy_function)(void* state) noexcept nogil
+ctypedef int (*size_function)(int channels) noexcept nogil
 ctypedef int32_t (*encode_function)(
     void* state, const void* pcm, int samples, unsigned char* out, int32_t size) noexcept nogil
 ctypedef int (*decode_function)(
@@ -87,6 +89,7 @@ cdef uintptr_t _function(name) except 0:
 cdef encoder_create_function encoder_create = <encoder_create_function> _function(
     "opus_encoder_create")
 cdef destroy_function encoder_destroy = <destroy_function> _function("opus_encoder_destroy")
+cdef size_function encoder_size = <size_function> _function("opus_encoder_get_size")
 cdef ctl_function encoder_ctl = <ctl_function> _function("opus_encoder_ctl")
 cdef encode_function encode_int16 = <encode_function> _function("opus_encode")
 cdef encode_function encode_float = <encode_function> _function("opus_encode_float")
@@ -275,6 +278,25 @@ cdef class Encoder(Codec):
             return self._encode(pcm, <unsigned char*> out.buf, <int32_t> min(out.len, MAX_PACKET))
         finally:
             PyBuffer_Release(&out)
+
+    def save(self):
+        """Return the whole state, settings too: 48 KB for stereo, for `restore`.
+
+        opus.h: "the encoder state is always continuous in memory and only a shallow copy is
+        necessary to copy it".
+        """
+        return PyBytes_FromStringAndSize(<char*> self._state, encoder_size(self.channels))
+
+    def restore(self, bytes saved not None):
+        """Go back to what `save` of this encoder, or of one made alike, has returned.
+
+        From there on it encodes as if what came in between had never been. Raises
+        ``ValueError`` for a state of another size.
+        """
+        cdef Py_ssize_t size = encoder_size(self.channels)
+        if len(saved) != size:
+            raise ValueError(f"the state of this encoder has {size} bytes, not {len(saved)}")
+        memcpy(self._state, <const char*> PyBytes_AS_STRING(saved), size)
 
     cdef int _encode(self, pcm, unsigned char* out, int32_t capacity) except -1:
         cdef Py_buffer view

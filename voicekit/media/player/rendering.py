@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Ended", "Note", "Rendered", "Renderer", "Started"]
 
 
+#: Frames between two copies of the encoder's state: 48 KB, while to encode eight anew costs 1 ms.
+SAVED_EVERY = 8
+
+
 class Started(NamedTuple):
     """A track begins with the frame that has this note."""
 
@@ -57,6 +61,15 @@ class _Part(NamedTuple):
     applied: float | None
 
 
+class _Saved(NamedTuple):
+    """How to bring the encoder back to where it was after a frame: a state, and what came since."""
+
+    encoder: "Encoder"
+    state: bytes
+    options: EncoderOptions
+    since: tuple[bytes, ...]
+
+
 class Rendered:
     """One frame, and all that it takes to make it anew."""
 
@@ -70,6 +83,7 @@ class Rendered:
         "place",
         "popped",
         "samples",
+        "saved",
         "state",
     )
 
@@ -88,6 +102,7 @@ class Rendered:
         self.samples = FRAME_SAMPLES
         #: What was encoded; None where a packet passed untouched.
         self.pcm: bytes | None = None
+        self.saved: _Saved | None = None
         #: Of its track: seconds in the source, and seconds played before.
         self.place = 0.0
         self.age = 0.0
@@ -123,6 +138,7 @@ class Renderer:
         self._encoder: Encoder | None = None
         self._options: EncoderOptions | None = None
         self._encoded: Rendered | None = None  # what the encoder has heard last
+        self._saved: _Saved | None = None
         self._loss = 0.0
         self._bus = Bus(FRAME_SAMPLES)
 
@@ -140,7 +156,12 @@ class Renderer:
         """Return how many samples of a track should be there before they are needed."""
         if track.is_live:
             return FRAME_SAMPLES
-        return max(AHEAD, round(self.crossfade * SAMPLE_RATE))
+        return max(AHEAD, self._fade_samples)
+
+    @property
+    def _fade_samples(self) -> int:
+        """What has to be read of a track to see whether its fade begins."""
+        return round(self.crossfade * SAMPLE_RATE) + FRAME_SAMPLES
 
     # -- one frame ---------------------------------------------------------------------------
 
@@ -187,7 +208,7 @@ class Renderer:
         wanted = FRAME_SAMPLES
         if self.crossfade and not track.is_live:
             # To fade in time the end has to be seen coming: two frames more for each one sent.
-            wanted = min(track.samples + 2 * FRAME_SAMPLES, round(self.crossfade * SAMPLE_RATE))
+            wanted = min(track.samples + 2 * FRAME_SAMPLES, self._fade_samples)
         track.pull(max(FRAME_SAMPLES, wanted))
 
     def _begin_next(self) -> Track:
@@ -321,30 +342,54 @@ class Renderer:
             track.report_loss(fraction)
         if self._encoder is not None and self._options is not None:
             self._encoder.packet_loss_perc = self._options.loss_to_expect(fraction)
+            self._saved = None
 
     def _encode(self, frame: Rendered, pcm: bytes) -> None:
+        if self._encoded is not self._last:
+            self._resume_encoder(self._last)
         encoder = self._encoder_for(frame.track.options)
-        continues = self._encoded is self._last
-        if not continues:
-            encoder.reset()
-            if self._last is not None:
-                # The first 6.5 ms that come out are the end of what went in before.
-                encoder.encode(self._pcm_of(self._last))
-        # Receivers heard something else than this encoder: the frame must not build on it.
-        encoder.prediction_disabled = not continues
         frame.pcm = pcm
         frame.opus = encoder.encode(pcm)
+        # Receivers heard something else than this encoder: the first frame did not build on it.
+        encoder.prediction_disabled = False
+        saved = self._saved
+        if saved is None or len(saved.since) >= SAVED_EVERY:
+            assert self._options is not None
+            self._saved = _Saved(encoder, encoder.save(), self._options, ())
+        else:
+            self._saved = saved._replace(since=(*saved.since, pcm))
+        frame.saved = self._saved
         self._encoded = frame
+
+    def _resume_encoder(self, last: Rendered | None) -> None:
+        """Bring the encoder to where it was after a frame, or could be if that was no work of it."""
+        self._saved = None
+        if last is not None and last.saved is not None:
+            self._saved = last.saved
+            self._encoder, state, self._options, since = last.saved
+            self._encoder.restore(state)
+            for pcm in since:
+                self._encoder.encode(pcm)
+        elif self._encoder is not None:
+            self._prime(self._encoder, last)
+
+    def _prime(self, encoder: "Encoder", last: Rendered | None) -> None:
+        """The first 6.5 ms that come out are the end of what went in before."""
+        encoder.reset()
+        if last is not None:
+            encoder.encode(self._pcm_of(last))
+            encoder.prediction_disabled = True
 
     def _encoder_for(self, options: EncoderOptions) -> "Encoder":
         encoder, known = self._encoder, self._options
         if encoder is None or known is None or options.application != known.application:
             encoder = self._encoder = options.make()
-            self._encoded = None
+            self._prime(encoder, self._last)
         elif options is not known:
             options.apply(encoder)
         if options is not known:
             self._options = options
+            self._saved = None  # what was encoded before was encoded otherwise
             encoder.packet_loss_perc = options.loss_to_expect(self._loss)
         return encoder
 
@@ -401,7 +446,7 @@ class Renderer:
 
     def forget(self) -> None:
         """Begin anew, after silence: nothing of what was encoded before is to be heard."""
-        self._last = self._encoded = None
+        self._last = self._encoded = self._saved = None
         if self._encoder is not None:
             self._encoder.reset()
 
