@@ -128,6 +128,15 @@ class Guild:
 
     # -- channels -----------------------------------------------------------------------
 
+    @property
+    def channels(self) -> list[str]:
+        """The names of its channels."""
+        return [channel.name for channel in tuple(self._guild.channels.values())]
+
+    def region_of(self, channel: str) -> int:
+        """Return which voice server a channel is on, counted from 0."""
+        return self._channel(channel).region
+
     def channel_id(self, name: str) -> int:
         """Return a channel's id. Raises `LocalProtocolError` where there is no such channel."""
         return self._channel(name).id
@@ -160,8 +169,7 @@ class Guild:
         for channel in tuple(self._guild.channels.values()):
             if channel.name == name:
                 return channel
-        names = ", ".join(channel.name for channel in self._guild.channels.values())
-        raise LocalProtocolError(f"there is no channel {name!r}: there are {names}")
+        raise LocalProtocolError(f"no channel is {name!r}: there are {', '.join(self.channels)}")
 
     def _user(self, user_id: int | None) -> int:
         return self.bot_id if user_id is None else user_id
@@ -234,13 +242,27 @@ class Guild:
     # -- what the bot does ------------------------------------------------------------------
 
     def sessions(self, user_id: int | None = None) -> list[SessionStats]:
-        """Return what the voice servers think of somebody's sessions so far, the last one last.
+        """Return what the voice servers think of somebody's sessions so far, server by server."""
+        return [one for region in range(self.regions) for one in self._sessions(user_id, region)]
 
-        Sorted by voice server first: a change of region begins anew.
+    def session(self, user_id: int | None = None) -> SessionStats:
+        """Return what the voice server thinks of somebody's session.
+
+        Raises `LocalProtocolError` where there is none.
         """
+        for one in self.sessions(user_id):
+            if one.state != "ended":
+                return one
+        raise LocalProtocolError("there is no session: wait for `joined`")
+
+    @property
+    def regions(self) -> int:
+        """How many voice servers there are."""
+        return len(self.gateway.voice_servers)
+
+    def _sessions(self, user_id: int | None, region: int) -> list[SessionStats]:
         user = self._user(user_id)
-        stats = [one for server in self.gateway.voice_servers for one in server.stats()]
-        return [one for one in stats if one.user_id == user]
+        return [one for one in self.gateway.voice_servers[region].stats() if one.user_id == user]
 
     async def joined(
         self, channel: str | None = None, user_id: int | None = None, *, within: float = TIMEOUT
@@ -253,9 +275,10 @@ class Guild:
             state = self._guild.voice_states.get(self._user(user_id))
             if state is None or where not in (None, state.channel_id):
                 return False
+            region = self._guild.channels[state.channel_id].region
             found[:] = [
                 one
-                for one in self.sessions(user_id)
+                for one in self._sessions(user_id, region)
                 if one.state == "established" and one.channel_id == state.channel_id
             ]
             return bool(found)

@@ -1,0 +1,72 @@
+"""What all bots of the compatibility table share: commands on stdin, answers on stdout.
+
+Each line in is ``{"do": name, ...arguments}`` and calls the bot's coroutine of that name; each
+line out is ``{"ok": what it returned}`` or ``{"error": type, "bases": [...], "text": ...}``.
+Logs go to stderr.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import sys
+from collections import defaultdict
+from typing import Any
+
+SILENCE = b"\xf8\xff\xfe"
+
+
+def packet(number: int) -> bytes:
+    """Return a numbered Opus packet of 20 ms, as `voicekit.testing.opus_frame` makes it."""
+    return b"\xfc" + number.to_bytes(4, "big") + bytes(75)
+
+
+class Heard:
+    """What a bot has received, by user: how many frames, how many encrypted, and a digest."""
+
+    def __init__(self) -> None:
+        self._frames: dict[int, list[bytes]] = defaultdict(list)
+        self._e2ee: dict[int, int] = defaultdict(int)
+
+    def add(self, user_id: int | None, opus: bytes, e2ee: bool) -> None:
+        if user_id is not None and opus and opus != SILENCE:
+            self._frames[user_id].append(bytes(opus))
+            self._e2ee[user_id] += e2ee
+
+    def report(self) -> dict[str, Any]:
+        return {
+            str(user): {
+                "frames": len(frames),
+                "e2ee": self._e2ee[user],
+                "sha256": hashlib.sha256(b"".join(frames)).hexdigest(),
+            }
+            for user, frames in self._frames.items()
+        }
+
+
+async def _serve(bot: Any) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        request = json.loads(line)
+        name = request.pop("do")
+        try:
+            answer = {"ok": await getattr(bot, name)(**request)}
+        except Exception as error:
+            bases = [kind.__name__ for kind in type(error).__mro__]
+            logging.exception("%s failed", name)
+            answer = {"error": bases[0], "bases": bases, "text": str(error)}
+        print(json.dumps(answer), flush=True)
+        if name == "quit":
+            return
+
+
+def run(make_bot: Any) -> None:
+    """Run a bot until ``quit`` or the end of stdin. ``make_bot(task)``: what it is told."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+
+    async def main() -> None:
+        await _serve(make_bot(json.loads(sys.argv[1])))
+
+    asyncio.run(main())
