@@ -362,7 +362,7 @@ class Renderer:
         self._encoded = frame
 
     def _resume_encoder(self, last: Rendered | None) -> None:
-        """Bring the encoder to where it was after a frame, or could be if that was no work of it."""
+        """Bring the encoder to where it was after a frame, or near it if that was not its work."""
         self._saved = None
         if last is not None and last.saved is not None:
             self._saved = last.saved
