@@ -1,16 +1,20 @@
-"""``voicekit play``: play files into a call, one after the other, then leave."""
+"""``voicekit play``: play files into a call, one after the other without a gap, then leave."""
 
 import ssl
+from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import trio
 import typer
 
 from ..config import Config
-from ..errors import MediaError
+from ..driver.streams import error_of
 from ..media import LOUDNESS, EncoderOptions, FileSource
+from ..media.player import EndReason, SourceFailed, TrackEnded, TrackStarted
 from ..server_info import VoiceServerInfo
 from ..trio import Voice, connect
+from ..trio.pump import beside
 from .options import (
     CaFile,
     ChannelId,
@@ -27,11 +31,16 @@ from .options import (
     server_info,
     tls_context,
 )
-from .output import Report
+from .output import Bar, Report
 from .playlist import Playlist, Settings
 from .running import interruptible, run
 
 __all__ = ["play"]
+
+#: Sources that are open at once: the one that plays, and the next, to go on without a gap.
+OPEN = 2
+#: Seconds between two looks at how far it is.
+PROGRESS_TICK = 0.1
 
 
 def play(
@@ -62,7 +71,7 @@ def play(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Play FILES into a voice call, one after the other, then leave."""
+    """Play FILES into a voice call, one after the other without a gap, then leave."""
     info = server_info(endpoint, server_id, channel_id, user_id, session_id, token, insecure)
     config = Config(modes=modes_of(mode), dave=not no_dave)
     context = tls_context(ca_file)
@@ -103,7 +112,7 @@ async def _play(
             dave_version=connection.dave_version,
         )
         try:
-            await _play_all(voice, playlist, report)
+            await _Performance(voice, playlist, report).run()
         finally:  # before the call is left, and both with it
             mode, dave_version = connection.mode, connection.dave_version
     if not connected:  # interrupted before there was a call
@@ -124,28 +133,65 @@ async def _play(
     return interruption.exit_code
 
 
-async def _play_all(voice: Voice, playlist: Playlist, report: Report) -> None:
-    sources = playlist.sources()
-    with report.progress("playing", None) as bar:
+class _Performance:
+    """A playlist on its way through the player of a call."""
+
+    def __init__(self, voice: Voice, playlist: Playlist, report: Report) -> None:
+        self._voice = voice
+        self._playlist = playlist
+        self._report = report
+        self._events = voice.player.events()
+        self._open = 0  # sources that the player has, and that have not ended
+        self._ended = trio.Event()
+
+    async def run(self) -> None:
+        """Play to the end, and the silence after it. Raises what the call ended with."""
+        player = self._voice.player
+        sources = self._playlist.sources()
+        with self._report.progress("playing", None) as bar:
+            async with beside(partial(self._watch, bar)), beside(partial(self._show, bar)):
+                while (source := await _next(sources)) is not None:
+                    player.queue.append(source)
+                    self._open += 1
+                    await self._until_open(OPEN - 1)
+                await self._until_open(0)
+                await player.wait_for_stopped()
+
+    async def _until_open(self, most: int) -> None:
+        while self._open > most:
+            await self._ended.wait()
+
+    async def _watch(self, bar: Bar) -> None:
+        async for event in self._events:
+            match event:
+                case TrackStarted(FileSource() as source):
+                    self._tell(source)
+                    bar.begin(source.name, source.duration)
+                case SourceFailed(FileSource(name=name), error):
+                    self._playlist.fail(name, error)
+                case TrackEnded(FileSource() as source, reason):
+                    self._open -= 1
+                    self._ended.set()
+                    self._ended = trio.Event()
+                    if reason is EndReason.FINISHED:  # else a thread may still read it
+                        await trio.to_thread.run_sync(source.close)
+        if self._voice.closed is not None:
+            raise error_of(self._voice.closed)
+
+    async def _show(self, bar: Bar) -> None:
         while True:
-            source = await trio.to_thread.run_sync(next, sources, None, abandon_on_cancel=True)
-            if source is None:
-                return
-            _tell(source, report)
-            bar.begin(source.name, source.duration)
-            try:
-                await voice.play(source, progress=bar.update)
-            except MediaError as error:
-                playlist.fail(source.name, error)
-            finally:
-                source.close()
+            bar.update(self._voice.player.position)
+            await trio.sleep(PROGRESS_TICK)
+
+    def _tell(self, source: FileSource) -> None:
+        self._report.event(
+            "playing",
+            f"playing {source.name}" + (" (Opus, untouched)" if source.passthrough else ""),
+            path=source.name,
+            seconds=source.duration,
+            passthrough=source.passthrough,
+        )
 
 
-def _tell(source: FileSource, report: Report) -> None:
-    report.event(
-        "playing",
-        f"playing {source.name}" + (" (Opus, untouched)" if source.passthrough else ""),
-        path=source.name,
-        seconds=source.duration,
-        passthrough=source.passthrough,
-    )
+async def _next(sources: Iterator[FileSource]) -> FileSource | None:
+    return await trio.to_thread.run_sync(next, sources, None, abandon_on_cancel=True)
