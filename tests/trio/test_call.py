@@ -19,7 +19,18 @@ from voicekit.events import (
 from voicekit.outputs import SendDatagram, SendText
 from voicekit.trio import Listening, connect
 
-from .calls import EARS, MOUTH, SILENCE, Packets, account, collect, in_memory, info, numbered
+from .calls import (
+    EARS,
+    MOUTH,
+    SILENCE,
+    Packets,
+    account,
+    collect,
+    in_memory,
+    info,
+    numbered,
+    until,
+)
 from .memory_network import MemoryNetwork
 
 
@@ -140,7 +151,7 @@ def test_stop_audio_ends_a_talk_spurt_without_waiting() -> None:
             async for event in voice.events():
                 if isinstance(event, AudioStopped):
                     break
-            assert account(listening).packets_valid == 6
+            await until(lambda: account(listening).packets_valid == 6)  # on their way
 
     in_memory(use)
 
@@ -305,6 +316,7 @@ def test_leaving_ends_a_play_in_another_task() -> None:
             await voice.aclose()
             assert trio.current_time() - began < 0.5
         assert account(listening).packets_bad == {}
+        assert account(listening).packets_valid == voice.frames_played + 5, "silence, once"
         assert account(listening).close_code == 1000
 
     in_memory(use)

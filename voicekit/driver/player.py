@@ -286,12 +286,12 @@ class Player(Engine):
         now = self._loop.now()
         if stream is not None:
             self._detach()
-            if not self._call._is_over:
+            if self._call.closed is None:  # also when the call is being left: the silence is out
                 self._connection.stop_audio(now)
             stream.remove()
             self._call._note_played(stream)
             self._close_stream()
-        elif self._announced and not self._call._is_over:
+        elif self._announced and self._call.closed is None:
             self._connection.set_speaking(SpeakingFlags.NONE, now)  # there was no audio to end
         self._running = self._announced = False
         self._call.drain()
