@@ -21,8 +21,8 @@ from .references import REFERENCE, functions_of, missing_tests, rows_of
 
 PAGE = "errors.md"
 ERRORS = [*(getattr(errors, name) for name in errors.__all__), OpusNotFound, OpusError]
-#: Those that are bases only, and one whose player is to come.
-UNSHOWN = (errors.VoicekitError, errors.RecordingError, errors.PlaybackError)
+#: Those that are bases only.
+UNSHOWN = (errors.VoicekitError, errors.RecordingError)
 ROWS = {row[0].strip("`"): row for row in rows_of(PAGE) if row[0].startswith("`")}
 
 
