@@ -16,6 +16,7 @@ from hikari.api import VoiceComponent, VoiceConnection
 from hikari.errors import ComponentStateConflictError, MissingIntentError, VoiceError
 
 from ..aio import Voice
+from ..driver.player import Player
 from ..errors import VoicekitError
 from ..join import SendVoiceState
 from ..server_info import VoiceServerInfo
@@ -190,6 +191,11 @@ class VoicekitVoiceConnection(VoiceConnection):
         if voice is None or not self.is_alive:
             raise VoiceError("this call is over: connect_to makes another one")
         return voice
+
+    @property
+    def player(self) -> Player:
+        """What plays: `Voice.player`."""
+        return self.voice.player
 
     async def move_to(self, channel: snowflakes.SnowflakeishOr[hikari.GuildVoiceChannel]) -> None:
         """Go to another channel of the guild, and wait until audio can be sent there.

@@ -11,13 +11,13 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from msgspec.structs import replace
 
 from .. import aio
 from ..config import Config
-from ..connection_kinds import ConnectionKind, Voices
+from ..connection_kinds import Voices
 from ..driver.streams import error_of
 from ..errors import ConnectTimedOut, LocalProtocolError, NotConnected, VoicekitError
 from ..events import NeedNewSession
@@ -79,7 +79,7 @@ class Stay:
         self._registry: Registry[aio.Voice] = Registry(
             user_id,
             self._queue_voice_state,
-            cast("ConnectionKind[aio.Voice]", Voices()),
+            Voices(),
             one_per_guild=True,
             timeout=timeout,
         )

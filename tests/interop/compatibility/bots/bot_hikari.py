@@ -1,10 +1,14 @@
 """A bot on hikari."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import hikari
-from console import Heard, run
+from console import Heard, Numbered, run
+
+from voicekit.adapters.hikari import VoicekitVoiceConnection
+from voicekit.errors import CallClosed
 
 
 class HikariBot:
@@ -55,19 +59,31 @@ class HikariBot:
         return {"states": 1, "servers": 1, "members": members}
 
     async def join(self, channel_id: int, within: float = 10) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        self.voice = await self.bot.voice.connect_to(
+            self.guild_id, channel_id, VoicekitVoiceConnection, timeout=within
+        )
+        self._listening = asyncio.ensure_future(self._listen(self.voice.voice))
+
+    async def _listen(self, voice: Any) -> None:
+        with suppress(CallClosed):  # kicked, as tests will have it
+            async for frame in voice.frames():
+                self.heard_frames.add(frame.user_id, frame.opus, frame.e2ee)
 
     async def leave(self) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        await self.bot.voice.disconnect(self.guild_id)
 
     async def play(self, first: int, count: int) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        await self.voice.player.play(Numbered(first, count), wait_finish=True)
 
     async def heard(self) -> dict[str, Any]:
         return self.heard_frames.report()
 
     async def state(self) -> dict[str, Any]:
-        raise NotImplementedError("there is no adapter for this library yet")
+        connected = self.voice is not None and self.voice.is_alive
+        return {
+            "connected": connected,
+            "channel": int(self.voice.channel_id) if connected else None,
+        }
 
     async def quit(self) -> None:
         await self.bot.close()

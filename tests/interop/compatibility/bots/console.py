@@ -21,6 +21,18 @@ def packet(number: int) -> bytes:
     return b"\xfc" + number.to_bytes(4, "big") + bytes(75)
 
 
+class Numbered:
+    """Numbered packets, as a source that voicekit plays."""
+
+    blocking = False
+
+    def __init__(self, first: int, count: int) -> None:
+        self._left = [packet(number) for number in range(first, first + count)]
+
+    def read(self) -> bytes | None:
+        return self._left.pop(0) if self._left else None
+
+
 class Heard:
     """What a bot has received, by user: how many frames, how many encrypted, and a digest."""
 
