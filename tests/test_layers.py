@@ -169,6 +169,19 @@ def test_the_walk_sees_relative_lazy_and_c_imports(tmp_path: Path) -> None:
     assert room_of("voicekit._rtp") == "core"
 
 
+def test_the_asyncio_driver_loads_no_trio() -> None:
+    script = "import sys, voicekit.aio\nvoicekit.aio.connect\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=PACKAGE.parent,
+    )
+    assert {"trio", "voicekit.trio"}.isdisjoint(run.stdout.split())
+
+
 def test_the_core_loads_no_optional_dependency() -> None:
     optional = ["trio", "websockets", "av", "opuslib", "cryptography", "typer", "rich", "pytest"]
     script = (

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from websockets.trio.client import connect as open_websocket
 
 from tests.independent import rfc6455
 from voicekit.server import ServerConfig
@@ -34,3 +35,26 @@ def test_floods_of_messages_leave_no_task_behind(reads: bool) -> None:
             await flood(listening, network)
 
     in_memory(floods, ServerConfig(message_burst=20.0))
+
+
+def test_a_dropped_client_with_messages_in_the_queue_leaves_nothing_behind() -> None:
+    # The WebSocket library's reader then waits for its reader, not for the stream.
+    async def use(listening: Listening, network: MemoryNetwork) -> None:
+        async with trio.open_nursery() as nursery:
+            stream = await network.connect_stream("127.0.0.1", listening.ws_port)
+            dial = open_websocket(f"{listening.url}/?v=8", stream=stream, compression=None)
+            client = await dial.connect(nursery)
+            await client.send(
+                '{"op":0,"d":{"server_id":"1","user_id":"2","session_id":"s","token":"t"}}'
+            )
+            await trio.sleep(1)
+            for _ in range(100):
+                client.protocol.send_text(b'{"op":3,"d":{"t":1}}')
+            everything = b"".join(client.protocol.data_to_send())
+            await stream.send_all(everything)
+            listening.server.faults.drop(trio.current_time())
+            listening.drain()
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+
+    in_memory(use)

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 from websockets.uri import WebSocketURI
 
@@ -122,7 +123,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # not a subclass of it in uvloop
         self._transport = transport
         transport.set_write_buffer_limits(high=1)  # `pause_writing` when anything waits
         self._messages.request()

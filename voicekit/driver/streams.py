@@ -186,7 +186,9 @@ class EventStream(Queue[Event]):
     """Everything else that happens. Ends after `Closed`, which says how the call ended."""
 
     def put(self, item: Event) -> None:
-        """Add one event: for the call, not for its users."""
+        """Add one event: for the call, not for its users. Nothing follows `Closed`."""
+        if self._ended:
+            return
         super().put(item)
         if type(item) is Closed:
             self._end()

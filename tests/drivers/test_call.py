@@ -1,11 +1,8 @@
-"""Whole calls between `connect` and `serve`, in memory on a mock clock."""
+"""Whole calls, in memory on a clock that jumps."""
 
 import math
 
 import pytest
-import trio
-import trio.lowlevel
-from trio.testing import MockClock, wait_all_tasks_blocked
 
 from voicekit.config import Config
 from voicekit.errors import CallClosed, LocalProtocolError, MediaError
@@ -17,55 +14,43 @@ from voicekit.events import (
     UserJoined,
 )
 from voicekit.outputs import SendDatagram, SendText
-from voicekit.trio import Listening, connect
 
-from .calls import (
-    EARS,
-    MOUTH,
-    SILENCE,
-    Packets,
-    account,
-    collect,
-    in_memory,
-    info,
-    numbered,
-    until,
-)
-from .memory_network import MemoryNetwork
+from ..trio.calls import EARS, MOUTH, SILENCE, Packets, account, collect, info, numbered
+from .libraries import Listening, Network, lib, until
 
 
 def test_the_block_begins_when_audio_can_be_sent_and_its_end_leaves_the_call() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             assert voice.connection.is_ready
             assert voice.closed is None
             assert account(listening).state == "established"
         assert voice.connection.is_closed
         assert isinstance(voice.closed, Closed)
         assert voice.closed.error is None
-        await trio.lowlevel.checkpoint()
+        await lib.checkpoint()
         assert account(listening).state == "ended"
         assert account(listening).close_code == 1000
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_audio_goes_both_ways_byte_for_byte() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         one, two = numbered(40), numbered(50)[40:]
         heard_one: list[bytes] = []
         heard_two: list[bytes] = []
         async with (
-            connect(info(listening.url, MOUTH), network=network) as first,
-            connect(info(listening.url, EARS), network=network) as second,
-            trio.open_nursery() as nursery,
+            lib.connect(info(listening.url, MOUTH), network=network) as first,
+            lib.connect(info(listening.url, EARS), network=network) as second,
+            lib.open_nursery() as nursery,
         ):
             nursery.start_soon(collect, first.frames(), heard_two)
             nursery.start_soon(collect, second.frames(), heard_one)
-            async with trio.open_nursery() as players:
+            async with lib.open_nursery() as players:
                 players.start_soon(first.play, Packets(one))
                 players.start_soon(second.play, Packets(two))
-            await trio.sleep(1)
+            await lib.sleep(1)
             nursery.cancel_scope.cancel()
         assert heard_one == one + SILENCE
         assert heard_two == two + SILENCE
@@ -73,24 +58,24 @@ def test_audio_goes_both_ways_byte_for_byte() -> None:
             assert account(listening, user).packets_bad == {}
             assert account(listening, user).packets_missing == 0
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_play_sends_a_frame_every_20_ms_and_returns_after_the_silence() -> None:
     arrivals: list[float] = []
 
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(
+            lib.connect(
                 info(listening.url, EARS), config=Config(receive_only=True), network=network
             ) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
+            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
         ):
             frames = ears.frames()
             progress: list[float] = []
-            began = trio.current_time()
+            began = lib.current_time()
             await mouth.play(Packets(numbered(100)), progress=progress.append)
-            took = trio.current_time() - began
+            took = lib.current_time() - began
             assert took == pytest.approx(2.0 + 4 * 0.02, abs=0.021)
             for _ in range(105):
                 arrivals.append((await frames.receive()).arrived - began)
@@ -102,50 +87,50 @@ def test_play_sends_a_frame_every_20_ms_and_returns_after_the_silence() -> None:
             assert mouth.frames_played == 100
             assert mouth.lateness() == {"p50": 0.0, "p99": 0.0, "max": 0.0}
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_leaving_in_mid_speech_sends_the_silence_first() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        began = trio.current_time()
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        began = lib.current_time()
+        async with lib.connect(info(listening.url), network=network) as voice:
             for packet in numbered(3):
                 assert voice.send_audio(packet)
-            began = trio.current_time()
-        assert trio.current_time() - began == pytest.approx(0.1, abs=0.03)
-        await wait_all_tasks_blocked()
+            began = lib.current_time()
+        assert lib.current_time() - began == pytest.approx(0.1, abs=0.03)
+        await lib.wait_all_tasks_blocked()
         assert account(listening).packets_valid == 3 + 5
         assert account(listening).packets_bad == {}
         assert account(listening).close_code == 1000
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_speaking_is_sent_before_the_first_packet() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             connection = voice.connection
-            connection.send_audio(numbered(1)[0], trio.current_time())
+            connection.send_audio(numbered(1)[0], lib.current_time())
             outputs = [type(connection.poll()), type(connection.poll()), connection.poll()]
             assert outputs == [SendText, SendDatagram, None]
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_what_is_asked_of_the_connection_itself_is_carried_out_by_drain() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            voice.connection.send_audio(numbered(1)[0], trio.current_time())
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            voice.connection.send_audio(numbered(1)[0], lib.current_time())
             voice.drain()
-            await trio.sleep(0.01)
+            await lib.sleep(0.01)
             assert account(listening).packets_valid == 1
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_stop_audio_ends_a_talk_spurt_without_waiting() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             voice.send_audio(numbered(1)[0])
             voice.stop_audio()
             async for event in voice.events():
@@ -153,48 +138,48 @@ def test_stop_audio_ends_a_talk_spurt_without_waiting() -> None:
                     break
             await until(lambda: account(listening).packets_valid == 6)  # on their way
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_what_the_block_raises_comes_out_bare_after_leaving_properly() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         error = ZeroDivisionError("mine")
         with pytest.raises(ZeroDivisionError) as caught:
-            async with connect(info(listening.url), network=network):
+            async with lib.connect(info(listening.url), network=network):
                 raise error
         assert caught.value is error
-        await wait_all_tasks_blocked()
+        await lib.wait_all_tasks_blocked()
         assert account(listening).close_code == 1000
 
         group = ExceptionGroup("mine", [ValueError()])
         with pytest.raises(ExceptionGroup) as caught_group:
-            async with connect(info(listening.url), network=network):
+            async with lib.connect(info(listening.url), network=network):
                 raise group
         assert caught_group.value is group
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_the_first_events_iterator_begins_before_the_block() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(info(listening.url, EARS), network=network),
-            connect(info(listening.url, MOUTH), network=network) as voice,
+            lib.connect(info(listening.url, EARS), network=network),
+            lib.connect(info(listening.url, MOUTH), network=network) as voice,
         ):
             events = voice.events()
             seen = [await events.receive(), await events.receive()]
             assert UserJoined(EARS) in seen
             assert SessionReady in map(type, seen)
             later = voice.events()
-            with trio.move_on_after(1):
+            with lib.move_on_after(1):
                 pytest.fail(f"nothing happened after {await later.receive()}")
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_events_end_with_closed_and_frames_just_end_when_the_call_was_left() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             events, frames = voice.events(), voice.frames()
             await voice.aclose()
             await voice.aclose()
@@ -209,37 +194,37 @@ def test_events_end_with_closed_and_frames_just_end_when_the_call_was_left() -> 
             with pytest.raises(CallClosed):
                 await voice.wait_ready()
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_slow_consumer_loses_its_oldest_frames_and_holds_nobody_up() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(
+            lib.connect(
                 info(listening.url, EARS), config=Config(receive_only=True), network=network
             ) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
+            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
         ):
             slow, fast = ears.frames(size=10), ears.frames()
             packets = numbered(100)
             await mouth.play(Packets(packets))
-            await trio.sleep(1)
+            await lib.sleep(1)
             everything = packets + SILENCE
             assert [(await fast.receive()).opus for _ in range(105)] == everything
             assert fast.dropped == 0
             assert [(await slow.receive()).opus for _ in range(10)] == everything[-10:]
             assert slow.dropped == 95
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_closed_iterator_takes_no_more_frames_and_others_go_on() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(
+            lib.connect(
                 info(listening.url, EARS), config=Config(receive_only=True), network=network
             ) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
+            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
         ):
             kept = ears.frames()
             async with ears.frames() as closed, ears.events() as events:
@@ -247,39 +232,39 @@ def test_a_closed_iterator_takes_no_more_frames_and_others_go_on() -> None:
             await mouth.play(Packets(numbered(1)))
             assert (await kept.receive()).opus == numbered(1)[0]
             for stream in (closed, events):
-                with pytest.raises(trio.ClosedResourceError):
+                with pytest.raises(lib.ClosedResourceError):
                     await stream.receive()
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_two_cannot_play_at_once() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(info(listening.url), network=network) as voice,
-            trio.open_nursery() as nursery,
+            lib.connect(info(listening.url), network=network) as voice,
+            lib.open_nursery() as nursery,
         ):
             nursery.start_soon(voice.play, Packets(numbered(10)))
-            await trio.sleep(0.05)
+            await lib.sleep(0.05)
             with pytest.raises(LocalProtocolError, match="already"):
                 await voice.play(Packets(numbered(10)))
         assert account(listening).packets_valid == 15
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_cancelled_play_ends_the_audio_and_another_can_follow() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            with trio.move_on_after(0.05):
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            with lib.move_on_after(0.05):
                 await voice.play(Packets(numbered(100)))
-            await trio.sleep(1)
+            await lib.sleep(1)
             assert account(listening).packets_valid == 3 + 5
             await voice.play(Packets(numbered(10)))
             assert account(listening).packets_valid == 3 + 5 + 10 + 5
             assert account(listening).packets_bad == {}
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_source_that_breaks_plays_what_it_had_and_raises_bare() -> None:
@@ -290,71 +275,71 @@ def test_a_source_that_breaks_plays_what_it_had_and_raises_bare() -> None:
                 raise MediaError("the file is cut off")
             return packet
 
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             with pytest.raises(MediaError, match="cut off"):
                 await voice.play(Broken(numbered(20)))
-            await trio.sleep(1)
+            await lib.sleep(1)
             assert account(listening).packets_valid == 25
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_leaving_ends_a_play_in_another_task() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async def play() -> None:
             with pytest.raises(CallClosed):
                 await voice.play(Packets(numbered(1000)))
 
         async with (
-            connect(info(listening.url), network=network) as voice,
-            trio.open_nursery() as nursery,
+            lib.connect(info(listening.url), network=network) as voice,
+            lib.open_nursery() as nursery,
         ):
             nursery.start_soon(play)
-            await trio.sleep(0.05)
-            began = trio.current_time()
+            await lib.sleep(0.05)
+            began = lib.current_time()
             await voice.aclose()
-            assert trio.current_time() - began < 0.5
+            assert lib.current_time() - began < 0.5
         assert account(listening).packets_bad == {}
         assert account(listening).packets_valid == voice.frames_played + 5, "silence, once"
         assert account(listening).close_code == 1000
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_silence_frames_of_a_listener_are_sent_without_being_asked() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         config = Config(receive_only=True)
-        async with connect(info(listening.url), config=config, network=network) as voice:
-            await trio.sleep(1)
+        async with lib.connect(info(listening.url), config=config, network=network) as voice:
+            await lib.sleep(1)
             assert account(listening).packets_valid == 5
             assert voice.stats().packets_sent == 5
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_speaking_of_others_is_reported() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         async with (
-            connect(
+            lib.connect(
                 info(listening.url, EARS), config=Config(receive_only=True), network=network
             ) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
+            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
         ):
             events = ears.events()
             await mouth.play(Packets(numbered(3)))
-            with trio.fail_after(5):
+            with lib.fail_after(5):
                 async for event in events:
                     if isinstance(event, SpeakingStarted) and event.user_id == MOUTH:
                         break
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_call_of_an_hour_keeps_its_keepalives_and_heartbeats() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            await trio.sleep(3600)
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            await lib.sleep(3600)
             assert voice.connection.is_ready
             assert voice.stats().reconnects == 0
             assert voice.stats().latency is not None
@@ -362,33 +347,31 @@ def test_a_call_of_an_hour_keeps_its_keepalives_and_heartbeats() -> None:
         assert account(listening).keepalives == pytest.approx(720, abs=2)
         assert account(listening).heartbeats == pytest.approx(3600 / 13.75, abs=2)
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_program_that_blocked_finds_it_in_the_statistics_and_the_call_goes_on() -> None:
-    clock = MockClock(autojump_threshold=0)
-
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            await trio.sleep(60)
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            await lib.sleep(60)
             assert voice.stats().max_timer_lateness == 0
-            clock.jump(12)  # what `time.sleep(12)` in somebody's handler does
-            await trio.sleep(60)
+            lib.jump(12)  # what `time.sleep(12)` in somebody's handler does
+            await lib.sleep(60)
             assert voice.stats().max_timer_lateness == pytest.approx(12, abs=5)
             assert voice.stats().reconnects == 0
             assert voice.connection.is_ready
 
-    in_memory(use, clock=clock)
+    lib.in_memory(use)
 
 
 def test_nothing_is_raised_at_the_end_of_a_block_that_ignored_the_end_of_the_call() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            listening.server.faults.close(4004, trio.current_time())
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            listening.server.faults.close(4004, lib.current_time())
             listening.drain()
-            await trio.sleep(1)
+            await lib.sleep(1)
             assert voice.closed is not None
         assert voice.closed.code == 4004
         assert voice.connection.next_timeout() in (None, math.inf)
 
-    in_memory(use)
+    lib.in_memory(use)

@@ -1,0 +1,154 @@
+"""The two event loops under one set of names, and calls in memory on either.
+
+``lib`` has what tests ask of an event loop, by trio's names. The fixture in conftest.py sets
+which one it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import trio
+import trio.testing
+
+import voicekit.aio
+import voicekit.trio
+from voicekit.aio.streams import STREAMS as AIO_STREAMS
+from voicekit.server import ServerConfig
+from voicekit.trio.streams import STREAMS as TRIO_STREAMS
+
+from ..trio.calls import in_memory as in_memory_on_trio
+from ..trio.memory_network import MemoryNetwork as TrioNetwork
+from . import asyncio_memory
+from .structured import Nursery, Scope
+from .virtual_loop import VirtualLoop
+
+__all__ = ["LIBRARIES", "Listening", "Network", "lib", "until"]
+
+#: A test that hangs ends at this time of its own clock, in seconds.
+END_OF_TIME = 10_000.0
+
+
+class Network(Protocol):
+    """What both networks in memory have."""
+
+    open: set[Any]
+    udp_works: bool
+
+
+class Listening(Protocol):
+    """What both servers in memory have."""
+
+    server: Any
+    url: str
+
+    def drain(self) -> None: ...
+
+
+Use = Callable[[Any, Any], Awaitable[None]]
+
+
+class Trio:
+    sleep = staticmethod(trio.sleep)
+    sleep_forever = staticmethod(trio.sleep_forever)
+    current_time = staticmethod(trio.current_time)
+    checkpoint = staticmethod(trio.lowlevel.checkpoint)
+    wait_all_tasks_blocked = staticmethod(trio.testing.wait_all_tasks_blocked)
+    open_nursery = staticmethod(trio.open_nursery)
+    move_on_after = staticmethod(trio.move_on_after)
+    fail_after = staticmethod(trio.fail_after)
+    EndOfChannel = trio.EndOfChannel
+    ClosedResourceError = trio.ClosedResourceError
+    Cancelled = trio.Cancelled
+    MemoryNetwork = TrioNetwork
+    connect = staticmethod(voicekit.trio.connect)
+    record = staticmethod(voicekit.trio.record)
+    streams = TRIO_STREAMS
+
+    def in_memory(self, use: Use, config: ServerConfig | None = None, **keywords: Any) -> None:
+        self._clock = trio.testing.MockClock(autojump_threshold=0)
+        in_memory_on_trio(use, config, clock=self._clock, **keywords)
+
+    def run(self, main: Callable[[], Awaitable[None]]) -> None:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once, as a program does that computes."""
+        self._clock.jump(seconds)
+
+
+class Asyncio:
+    sleep = staticmethod(asyncio.sleep)
+    open_nursery = Nursery
+    move_on_after = Scope
+    EndOfChannel = voicekit.aio.EndOfChannel
+    ClosedResourceError = voicekit.aio.ClosedResourceError
+    Cancelled = asyncio.CancelledError
+    MemoryNetwork = asyncio_memory.MemoryNetwork
+    connect = staticmethod(voicekit.aio.connect)
+    record = staticmethod(voicekit.aio.record)
+    streams = AIO_STREAMS
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    async def sleep_forever(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def wait_all_tasks_blocked(self) -> None:
+        await asyncio.sleep(1e-6)  # the clock moves when nobody has anything to do
+
+    def current_time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def fail_after(self, seconds: float) -> Scope:
+        return Scope(seconds, fail=True)
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once, as a program does that computes."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.jump(seconds)
+
+    def in_memory(self, use: Use, config: ServerConfig | None = None, **keywords: Any) -> None:
+        async def main() -> None:
+            network = self.MemoryNetwork()
+            async with asyncio_memory.running_server(config, network=network, **keywords) as server:
+                await use(server, network)
+                await asyncio.sleep(2)  # the server's half of what was closed
+                assert not network.open
+
+        self.run(main)
+
+    def run(self, main: Callable[[], Awaitable[None]]) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(END_OF_TIME):
+                await main()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        problems: list[dict[str, Any]] = []
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.get_loop().set_exception_handler(lambda _, context: problems.append(context))
+            runner.run(bounded())
+        assert not problems
+
+
+LIBRARIES: dict[str, Any] = {"trio": Trio, "asyncio": Asyncio}
+
+
+class _Lib:
+    """The library of the test that runs."""
+
+    current: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.current, name)
+
+
+lib: Any = _Lib()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that tells nobody when it happens."""
+    while not condition():
+        await lib.sleep(0.01)

@@ -1,0 +1,40 @@
+"""An event loop of asyncio whose clock jumps when nobody has anything to do."""
+
+import asyncio
+import selectors
+import threading
+from typing import Any
+
+from voicekit.aio.threads import THREAD_NAME
+
+#: A test without any timer that waits for nothing (seconds, real ones).
+PATIENCE = 5.0
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    loop: "VirtualLoop"
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        events = super().select(0)
+        if events or timeout == 0:
+            return events
+        if timeout is None or any(t.name == THREAD_NAME for t in threading.enumerate()):
+            return super().select(PATIENCE)
+        self.loop.jump(timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """As `trio.testing.MockClock`, with ``autojump_threshold=0``."""
+
+    def __init__(self) -> None:
+        selector = _JumpingSelector()
+        selector.loop = self
+        self._time = 0.0
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self._time
+
+    def jump(self, seconds: float) -> None:
+        self._time += seconds
