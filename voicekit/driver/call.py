@@ -183,13 +183,6 @@ class Call(Recordings):
         while not condition() and self.loop.now() < deadline:
             await self._changed.park_until(deadline)
 
-    async def _wait_to_be_heard(self) -> None:
-        await self.wait_ready()
-        deadline = self.loop.now() + GROUP_TIMEOUT
-        while self.connection.awaits_group and self.loop.now() < deadline:
-            self._raise_if_over()
-            await self._changed.park_until(deadline)
-
     async def _flush(self) -> None:
         """Wait until what the server is to know before the audio is on its way."""
         await self._driver.flush(self.loop.now() + FLUSH_TIMEOUT)

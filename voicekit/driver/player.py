@@ -25,7 +25,7 @@ from ..media.player import (
 )
 from ..media.player.track import After
 from ..pacer import Finished, KeyExhausted, LatePolicy, Stream, StreamState, Underrun
-from .call import SILENCE_TIMEOUT
+from .call import GROUP_TIMEOUT, SILENCE_TIMEOUT
 from .feeder import Feeder
 from .loop import Loop
 from .loop_pacer import LoopPacer, way_of
@@ -45,6 +45,8 @@ STALL_TIMEOUT = 15.0
 
 EVENTS_KEPT = 1000
 FRAMES_PER_SECOND = 50
+
+_MOVES = "the call moves to another server"
 
 _LOGGER = logging.getLogger("voicekit")
 
@@ -81,6 +83,7 @@ class Player(Engine):
         self._is_claimed = False  # by `Voice.play`, which does not replace anything
         self._running = False
         self._is_out = False  # the silence at the end, too
+        self._interruption: Interrupted | None = None
         self._announced = False  # we may be shown as speaking
         self._progress: Callable[[float], object] | None = None
         self._encoder: Encoder | None = None
@@ -180,6 +183,19 @@ class Player(Engine):
         """Whether it has the session: it plays, waits until it can, or ends in silence."""
         return self._running
 
+    def note_interruption(self, why: str, is_silent: bool) -> None:
+        """The call reconnects or moves: for the call, not for its users."""
+        known = self._interruption
+        if self._running and (known is None or (is_silent and not known.is_silent)):
+            self._interruption = Interrupted(why, is_silent)
+            self._tell(self._interruption)
+
+    def note_continuation(self) -> None:
+        """The call is whole again: for the call, not for its users."""
+        if self._interruption is not None:
+            self._interruption = None
+            self._tell(Continued())
+
     def end_events(self) -> None:
         """The call is over: for the call, not for its users."""
         for stream in self._streams:
@@ -217,8 +233,7 @@ class Player(Engine):
     async def _run(self) -> None:
         """Play until nothing is left and the silence is out. One task, while there is something."""
         try:
-            if await self._wait_for_headstart():
-                await self._announce()
+            if await self._wait_for_headstart() and await self._announce():
                 self.stream = self._open_stream()
                 self._attach(self.stream)
                 self.serve()
@@ -237,16 +252,28 @@ class Player(Engine):
 
     async def _wait_for_headstart(self) -> bool:
         """Wait until there is something to send; False: there is nothing after all."""
-        call = self._call
-        await call._wait_to_be_heard()
-        while True:
-            call._raise_if_over()
+        while await self._wait_to_be_heard():
             track = self._track
-            if track is None:
-                return False
+            assert track is not None, "it would be idle"
             if self._is_ready(track):
                 return True
-            await call._changed.park()
+            await self._call._changed.park()
+        return False
+
+    async def _wait_to_be_heard(self) -> bool:
+        """Wait until others can hear us; False: there is nothing left to hear."""
+        call, deadline = self._call, math.inf
+        while not self.is_idle or (self.stream is not None and not self._is_out):
+            call._raise_if_over()
+            if not call._can_speak:
+                deadline = math.inf
+                await call._changed.park()
+                continue
+            deadline = min(deadline, self._loop.now() + GROUP_TIMEOUT)
+            if not self._connection.awaits_group or self._loop.now() >= deadline:
+                return True
+            await call._changed.park_until(deadline)
+        return False
 
     async def _play(self) -> None:
         stream, call = self.stream, self._call
@@ -255,29 +282,25 @@ class Player(Engine):
             await call._changed.park()
             call._raise_if_over()
             if stream.state is StreamState.FROZEN and not self._is_out:
-                self._tell(Interrupted(self._why()))
-                await self._announce()
-                self._rebind(stream)
-                self._tell(Continued())
-                self.serve()
+                self.note_interruption(call._why_interrupted or _MOVES, is_silent=True)
+                if await self._announce():
+                    self._rebind(stream)
+                    self.note_continuation()
+                    self.serve()
 
-    def _why(self) -> str:
-        why, self._call._why_interrupted = self._call._why_interrupted, ""
-        return why or "the call moves to another server"
-
-    async def _announce(self) -> None:
-        """Wait until we can be heard, and be shown as speaking."""
+    async def _announce(self) -> bool:
+        """Wait until we can be heard, and be shown as speaking; False: there is nothing left."""
         call = self._call
-        while True:
-            await call._wait_to_be_heard()
+        while await self._wait_to_be_heard():
             self._announced = True
             if self._connection.start_audio(self._loop.now()):
                 call.drain()
                 await call._flush()  # the server hears of it before the first packet
                 if self._connection.is_ready:
-                    return
+                    return True
             else:
                 await call._changed.park()
+        return False
 
     def _let_go(self) -> None:
         if not self.is_idle:
@@ -294,6 +317,7 @@ class Player(Engine):
         elif self._announced and self._call.closed is None:
             self._connection.set_speaking(SpeakingFlags.NONE, now)  # there was no audio to end
         self._running = self._announced = False
+        self._interruption = None
         self._call.drain()
         self._call._changed.unpark_all()
 

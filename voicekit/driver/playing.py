@@ -10,6 +10,8 @@ from ..events import (
     NeedNewSession,
     Reconnecting,
     RtcpReceived,
+    SessionReady,
+    SessionResumed,
     WaitingForUpdate,
 )
 from ..media import File, Frames
@@ -121,8 +123,14 @@ class PlayingCall(Call):
     def _handle_event(self, event: Event) -> None:
         super()._handle_event(event)
         match event:
-            case Reconnecting() | NeedNewSession() | WaitingForUpdate():
+            case Reconnecting():
+                self.player.note_interruption(event.why, is_silent=False)
+            case SessionResumed():
+                self.player.note_continuation()
+            case NeedNewSession() | WaitingForUpdate():
                 self._why_interrupted = event.why
+            case SessionReady():
+                self._why_interrupted = ""
             case RtcpReceived():
                 loss = self._reported_loss.receive(event, self.connection.ssrc)
                 if loss is not None:

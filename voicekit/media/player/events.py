@@ -70,13 +70,15 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class Interrupted(msgspec.Struct, frozen=True):
-    """The call moves, or a new session is made: nothing is sent, and nothing gets lost."""
+    """The call moves, reconnects, or a new session is made. Nothing gets lost: see `Continued`."""
 
     why: str
+    #: Whether nothing is sent meanwhile. While only the WebSocket is resumed the audio goes on.
+    is_silent: bool
 
 
 class Continued(msgspec.Struct, frozen=True):
-    """It goes on after `Interrupted`, with the frame that was next."""
+    """The call is whole again after `Interrupted`; it goes on with the frame that was next."""
 
 
 class QueueEnded(msgspec.Struct, frozen=True):
