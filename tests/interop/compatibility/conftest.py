@@ -86,7 +86,7 @@ def station(
 ) -> Iterator[Station]:
     """The bot of each library in turn, in an environment of its own."""
     library: Library = request.param
-    python = python_with(environments / library.name, *library.requirements)
+    python = python_with(environments / library.folder, *library.requirements)
     made = Station(python, library, tmp_path_factory.mktemp("bots"))
     yield made
     made.close()

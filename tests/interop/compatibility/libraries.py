@@ -1,5 +1,6 @@
 """The libraries of docs/compatibility.md, and what is installed for each."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ class Library(NamedTuple):
     def title(self) -> str:
         """What heads its column."""
         return f"{self.name} {self.version}"
+
+    @property
+    def folder(self) -> str:
+        """What its environment is called: another one for other requirements."""
+        digest = hashlib.sha256("\n".join(self.requirements).encode()).hexdigest()
+        return f"{self.name}-{digest[:8]}"
 
 
 def _library(name: str, version: str, requirement: str, script: str) -> Library:

@@ -173,6 +173,9 @@ class Rest:
     def _no_list(self, bot: User, body: Any, now: float, *ids: int) -> Response:
         return Response(200, [])
 
+    def _no_items(self, bot: User, body: Any, now: float, *ids: int) -> Response:
+        return Response(200, {"items": []})
+
     # -- what bots do to others ------------------------------------------------------------
 
     def _modify_member(
@@ -233,7 +236,8 @@ _TABLE: Iterable[tuple[str, str, Answer]] = (
     ("PUT", "/applications/ID/guilds/ID/commands", Rest._put_commands),
     ("POST", "/applications/ID/guilds/ID/commands", Rest._post_command),
     ("GET", "/applications/ID/guilds/ID/commands/permissions", Rest._no_list),
-    ("GET", "/applications/ID/emojis", Rest._no_list),
+    ("GET", "/applications/ID/emojis", Rest._no_items),
+    ("GET", "/soundboard-default-sounds", Rest._no_list),
     ("GET", "/users/ID", Rest._user),
     ("GET", "/guilds/ID", Rest._guild),
     ("GET", "/guilds/ID/channels", Rest._channels),

@@ -19,7 +19,8 @@ class DiscordBot:
             gateway.DEFAULT_GATEWAY = type(gateway.DEFAULT_GATEWAY)(task["gateway_url"])
         intents = library.Intents.default()
         intents.members = True
-        self.client = library.Client(intents=intents)
+        # Two seconds without another guild, by default: there is only one.
+        self.client = library.Client(intents=intents, guild_ready_timeout=0.2)
         self.voice: Any = None
 
     # -- filled in by each library ------------------------------------------------------
