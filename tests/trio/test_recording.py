@@ -27,9 +27,11 @@ class Slow:
     def __init__(self) -> None:
         self.samples = 0
         self.written: list[bytes] = []
+        self.stands = threading.Event()
         self.go_on = threading.Event()
 
     def write(self, opus: bytes) -> None:
+        self.stands.set()
         self.go_on.wait(20)
         self.written.append(opus)
 
@@ -162,6 +164,7 @@ def test_a_sink_that_stands_still_delays_neither_sending_nor_receiving() -> None
             heard.extend(frame.opus for frame in frames.take())
             assert len(heard) == (n + 1) * (len(PACKETS) + len(SILENCE))
             await ears.play(Packets(PACKETS))
+            await until(sink.stands.is_set)
         assert sink.written == []
         sink.go_on.set()
         (track,) = await ears.stop_recording()
@@ -177,7 +180,7 @@ def test_a_sink_that_never_goes_on_can_not_keep_us_in_the_call() -> None:
     async def use(mouth: Voice, ears: Voice) -> None:
         ears.start_recording(lambda user: sink)
         await say(mouth, PACKETS)
-        await trio.sleep(0.5)
+        await until(sink.stands.is_set)
         began = trio.current_time()
         await ears.aclose()
         assert trio.current_time() - began <= 6.1
