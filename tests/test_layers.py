@@ -28,7 +28,7 @@ ROOMS = {
     "trio": {"core", "server", "media", "net", "pacer", "driver"},
     "aio": {"core", "media", "net", "pacer", "driver"},
     "adapters": {"core", "media", "net", "pacer", "driver", "trio", "aio"},
-    "cli": {"core", "server", "media", "pacer", "trio"},
+    "cli": {"core", "server", "media", "pacer", "driver", "trio"},
     "plugin": {"core", "server", "testing", "media", "trio"},
 }
 

@@ -18,6 +18,7 @@ from voicekit.server import ServerConfig
 from voicekit.trio.streams import STREAMS as TRIO_STREAMS
 
 from ..trio.calls import in_memory as in_memory_on_trio
+from ..trio.calls import running_server
 from ..trio.memory_network import MemoryNetwork as TrioNetwork
 from . import asyncio_memory
 from .structured import Nursery, Scope
@@ -48,6 +49,17 @@ class Listening(Protocol):
 Use = Callable[[Any, Any], Awaitable[None]]
 
 
+OnStep = Callable[[], object]
+
+
+class _Steps(trio.abc.Instrument):
+    def __init__(self, on_step: OnStep) -> None:
+        self._on_step = on_step
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._on_step()
+
+
 class Trio:
     sleep = staticmethod(trio.sleep)
     sleep_forever = staticmethod(trio.sleep_forever)
@@ -55,22 +67,29 @@ class Trio:
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
     wait_all_tasks_blocked = staticmethod(trio.testing.wait_all_tasks_blocked)
     open_nursery = staticmethod(trio.open_nursery)
+    CancelScope = trio.CancelScope
     move_on_after = staticmethod(trio.move_on_after)
     fail_after = staticmethod(trio.fail_after)
     EndOfChannel = trio.EndOfChannel
     ClosedResourceError = trio.ClosedResourceError
     Cancelled = trio.Cancelled
     MemoryNetwork = TrioNetwork
+    running_server = staticmethod(running_server)
     connect = staticmethod(voicekit.trio.connect)
     record = staticmethod(voicekit.trio.record)
     streams = TRIO_STREAMS
+
+    def tasks_living(self) -> int:
+        return trio.lowlevel.current_statistics().tasks_living
 
     def in_memory(self, use: Use, config: ServerConfig | None = None, **keywords: Any) -> None:
         self._clock = trio.testing.MockClock(autojump_threshold=0)
         in_memory_on_trio(use, config, clock=self._clock, **keywords)
 
-    def run(self, main: Callable[[], Awaitable[None]]) -> None:
-        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    def run(self, main: Callable[[], Awaitable[None]], on_step: OnStep | None = None) -> None:
+        instruments = [] if on_step is None else [_Steps(on_step)]
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        trio.run(main, clock=clock, instruments=instruments)
 
     def jump(self, seconds: float) -> None:
         """Let time pass at once, as a program does that computes."""
@@ -80,11 +99,13 @@ class Trio:
 class Asyncio:
     sleep = staticmethod(asyncio.sleep)
     open_nursery = Nursery
+    CancelScope = Scope
     move_on_after = Scope
     EndOfChannel = voicekit.aio.EndOfChannel
     ClosedResourceError = voicekit.aio.ClosedResourceError
     Cancelled = asyncio.CancelledError
     MemoryNetwork = asyncio_memory.MemoryNetwork
+    running_server = staticmethod(asyncio_memory.running_server)
     connect = staticmethod(voicekit.aio.connect)
     record = staticmethod(voicekit.aio.record)
     streams = AIO_STREAMS
@@ -97,6 +118,9 @@ class Asyncio:
 
     async def wait_all_tasks_blocked(self) -> None:
         await asyncio.sleep(1e-6)  # the clock moves when nobody has anything to do
+
+    def tasks_living(self) -> int:
+        return len(asyncio.all_tasks())
 
     def current_time(self) -> float:
         return asyncio.get_running_loop().time()
@@ -120,17 +144,21 @@ class Asyncio:
 
         self.run(main)
 
-    def run(self, main: Callable[[], Awaitable[None]]) -> None:
+    def run(self, main: Callable[[], Awaitable[None]], on_step: OnStep | None = None) -> None:
         async def bounded() -> None:
             async with asyncio.timeout(END_OF_TIME):
                 await main()
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
         problems: list[dict[str, Any]] = []
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with asyncio.Runner(loop_factory=lambda: VirtualLoop(on_step or _rest)) as runner:
             runner.get_loop().set_exception_handler(lambda _, context: problems.append(context))
             runner.run(bounded())
         assert not problems
+
+
+def _rest() -> None:
+    pass
 
 
 LIBRARIES: dict[str, Any] = {"trio": Trio, "asyncio": Asyncio}

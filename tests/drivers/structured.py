@@ -7,9 +7,9 @@ from typing import Any, Self
 
 
 class Scope:
-    """`trio.CancelScope`, of one task and with a deadline only."""
+    """`trio.CancelScope`, of one task."""
 
-    def __init__(self, seconds: float, *, fail: bool = False) -> None:
+    def __init__(self, seconds: float = 1e6, *, fail: bool = False) -> None:
         self.cancelled_caught = False
         self._seconds = seconds
         self._fail = fail
@@ -19,7 +19,7 @@ class Scope:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._cancel)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.cancel)
         return self
 
     def __exit__(
@@ -37,9 +37,10 @@ class Scope:
             raise TimeoutError
         return self.cancelled_caught
 
-    def _cancel(self) -> None:
-        self._cancelled = True
-        self._task.cancel()
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._task.cancel()
 
 
 class Nursery:

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from voicekit.aio.threads import THREAD_NAME
@@ -15,6 +16,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     loop: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        self.loop.on_step()
         events = super().select(0)
         if events or timeout == 0:
             return events
@@ -25,9 +27,13 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """As `trio.testing.MockClock`, with ``autojump_threshold=0``."""
+    """As `trio.testing.MockClock`, with ``autojump_threshold=0``.
 
-    def __init__(self) -> None:
+    ``on_step`` is called before each turn of the loop.
+    """
+
+    def __init__(self, on_step: Callable[[], object] = lambda: None) -> None:
+        self.on_step = on_step
         selector = _JumpingSelector()
         selector.loop = self
         self._time = 0.0

@@ -91,5 +91,5 @@ class Driver(ConnectionDriver, Engine):
             receive=partial(self._receive_datagrams, number),
             failed=partial(self._udp_failed, number),
         )
-        connecting = self._network.connect_datagrams(output.host, output.port)
-        link.task = self._spawn(link.run, connecting)
+        connect = partial(self._network.connect_datagrams, output.host, output.port)
+        link.task = self._spawn(link.run, connect)

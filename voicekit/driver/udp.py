@@ -34,10 +34,10 @@ class UdpLink:
         #: None before it is open, and after.
         self.socket: Socket | None = None
 
-    async def run(self, connecting: Awaitable[Socket]) -> None:
+    async def run(self, connect: Callable[[], Awaitable[Socket]]) -> None:
         """Open it. Returns soon where a poller looks after it, else when it is closed."""
         try:
-            sock = await connecting
+            sock = await connect()
             if self.closed:  # when it had just come
                 sock.close()
                 return

@@ -90,5 +90,5 @@ class Driver(ConnectionDriver, Engine):
             receive=partial(self._receive_datagrams, number),
             failed=partial(self._udp_failed, number),
         )
-        connecting = self._network.connect_datagrams(output.host, output.port)
-        self._nursery.start_soon(link.run, connecting)
+        connect = partial(self._network.connect_datagrams, output.host, output.port)
+        self._nursery.start_soon(link.run, connect)

@@ -26,10 +26,10 @@ class UdpLink(udp.UdpLink):
         self._scope = trio.CancelScope()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, connecting: Awaitable[Socket]) -> None:
+    async def run(self, connect: Callable[[], Awaitable[Socket]]) -> None:
         """Open it. Returns soon where a poller looks after it, else when it is closed."""
         with self._scope:
-            await super().run(connecting)
+            await super().run(connect)
 
     def _cancel(self) -> None:
         self._scope.cancel()
