@@ -71,3 +71,12 @@ def test_a_terminal_gets_a_bar_and_scripts_none(
         else:
             assert "[bold] song.mp3" in err
             assert "3 s" in err
+
+
+def test_a_call_that_ends_is_one_line(tmp_path: Path) -> None:
+    tune = write_tune(tmp_path / "tune.wav", 4.0)
+    with served("--fault", f"close:4021,user={PLAYER}@1") as server:
+        result = run("play", tune, tune, *call_flags(server.url, PLAYER))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr

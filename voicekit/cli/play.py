@@ -9,7 +9,6 @@ import trio
 import typer
 
 from ..config import Config
-from ..driver.streams import error_of
 from ..media import LOUDNESS, EncoderOptions, FileSource
 from ..media.player import EndReason, SourceFailed, TrackEnded, TrackStarted
 from ..server_info import VoiceServerInfo
@@ -175,8 +174,7 @@ class _Performance:
                     self._ended = trio.Event()
                     if reason is EndReason.FINISHED:  # else a thread may still read it
                         await trio.to_thread.run_sync(source.close)
-        if self._voice.closed is not None:
-            raise error_of(self._voice.closed)
+        await self._voice.wait_ready()  # the call is over: this raises why
 
     async def _show(self, bar: Bar) -> None:
         while True:

@@ -16,7 +16,7 @@ from .ducking import Ducker, Ducking, Voicing
 __all__ = ["InputEnded", "Mixer", "MixerInput"]
 
 _SILENCE = bytes(FRAME_BYTES)
-#: Ends that wait for `Mixer.poll`; of more the oldest are dropped: nobody asks for them.
+#: Ends and failures that wait; of more the oldest are dropped: nobody asks for them.
 _ENDS_KEPT = 1000
 
 
@@ -92,7 +92,7 @@ class Mixer(AudioSource):
 
     It is asked for a frame when that is due (``live``), so what is added or changed is heard at
     once. Sources belong to it once they were added: it closes them when they end or are removed.
-    One that fails ends, and `poll` tells why; the others go on.
+    One that fails ends, and `poll` tells why, as a player does (`SourceFailed`); the others go on.
 
     Without a source it is at its end, or with ``keep_open`` gives silence until `close`. A sum
     that passes full scale is bent softly; below that nothing is changed.
@@ -115,6 +115,7 @@ class Mixer(AudioSource):
         self._inputs: tuple[MixerInput, ...] = ()
         self._changing = threading.Lock()  # only for the tuple: nobody waits for a source
         self._ends: deque[InputEnded] = deque(maxlen=_ENDS_KEPT)
+        self._failures: deque[tuple[AudioSource, Exception]] = deque(maxlen=_ENDS_KEPT)
         self._bus = Bus()
         for source in sources:
             self.add(source)
@@ -158,6 +159,10 @@ class Mixer(AudioSource):
         """Return the next source that came to its end or failed; None: no more did so far."""
         return self._ends.popleft() if self._ends else None
 
+    def take_failure(self) -> tuple[AudioSource, Exception] | None:
+        """Return the next source that failed, and why: what a player reports. Else None."""
+        return self._failures.popleft() if self._failures else None
+
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms of the mix, its volume not applied; None at the end."""
         inputs = self._inputs
@@ -194,3 +199,5 @@ class Mixer(AudioSource):
             input._end()
             if not input._removed or input.error is not None:
                 self._ends.append(InputEnded(input, input.error))
+            if input.error is not None:
+                self._failures.append((input.source, input.error))

@@ -432,6 +432,7 @@ class Engine:
             self._note(self._renderer.take_notes())
         for track in self._tracks:
             self._admit(track)
+            self._happened += (SourceFailed(*failure) for failure in track.take_failures())
         self._deliver()
 
     # -- the ring --------------------------------------------------------------------------------

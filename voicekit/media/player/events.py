@@ -49,7 +49,10 @@ class TrackEnded(msgspec.Struct, frozen=True):
 
 
 class SourceFailed(msgspec.Struct, frozen=True):
-    """A source could not be opened or read. Its `TrackEnded` follows; the queue goes on."""
+    """A source could not be opened or read. Its `TrackEnded` follows; the queue goes on.
+
+    So is one in a `Mixer`, which goes on without it.
+    """
 
     source: object
     error: Exception

@@ -4,11 +4,12 @@ import io
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ..._rtp import SAMPLE_RATE, opus_duration
 from ...errors import MediaError, PlaybackError, VoicekitError
+from ..mixing import Mixer
 from ..pcm import CHANNELS, FRAME_SAMPLES, SAMPLE_BYTES
 from ..sources import AudioSource, EncoderOptions, File, Frames, open_source
 from .events import EndReason
@@ -150,6 +151,11 @@ class Track:
             report(fraction)
         except Exception as error:  # anybody's source
             self.fail(failure(self, error))
+
+    def take_failures(self) -> Iterator[tuple[object, Exception]]:
+        """Yield what has failed within the source and did not end it: sources in a mixer."""
+        if isinstance(self.source, Mixer):
+            yield from iter(self.source.take_failure, None)
 
     @property
     def has_ended(self) -> bool:
