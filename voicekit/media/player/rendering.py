@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Ended", "Note", "Rendered", "Renderer", "Started"]
 
 
+#: Samples by which an encoder is late: what it gives begins with so many of what it heard before.
+#: So a track whose packets are decoded and encoded anew is that much ahead, and neither then nor
+#: when they pass untouched again is anything heard twice or left out.
+LEAD = 312
+
 #: Frames between two copies of the encoder's state: 48 KB, while to encode eight anew costs 1 ms.
 SAVED_EVERY = 8
 
@@ -76,6 +81,7 @@ class Rendered:
     __slots__ = (
         "age",
         "lasting",
+        "lead",
         "notes",
         "opus",
         "parts",
@@ -98,6 +104,8 @@ class Rendered:
         #: Tracks that it took from the queue.
         self.popped = popped
         self.parts: list[_Part] = []
+        #: Samples that were left out before it: see `LEAD`.
+        self.lead = b""
         self.opus = b""
         self.samples = FRAME_SAMPLES
         #: What was encoded; None where a packet passed untouched.
@@ -195,21 +203,40 @@ class Renderer:
                     return None
                 track = self._begin_next()
             self._pull(track)
-            if track.has_frame or (track.has_ended and track.samples):
+            if self._has_frame(track) or (track.has_ended and track.samples):
                 return track
             if not track.has_ended:
                 return None
             self.end(EndReason.FAILED if track.error else EndReason.FINISHED)
 
+    def _passes(self, track: Track) -> bool:
+        """Whether what is next of a track goes out as it came, if it is alone."""
+        return (
+            track.next_packet(LEAD) is not None
+            and track.gain * self.volume == 1
+            and track.applied in (None, 1)
+        )
+
+    def _lead(self, track: Track) -> int:
+        """Return how many samples have to be taken of a track before those of a frame."""
+        encodes = self._fading is not None or not self._passes(track)
+        return LEAD if track.begins_packet and encodes and not track.is_live else 0
+
+    def _has_frame(self, track: Track) -> bool:
+        lead = self._lead(track)
+        return track.has_frame and (track.samples >= FRAME_SAMPLES + lead or not lead)
+
     def _pull(self, track: Track) -> None:
         """Read what is read where it is needed."""
         if track.is_blocking:
             return
-        wanted = FRAME_SAMPLES
+        wanted = FRAME_SAMPLES + self._lead(track)
         if self.crossfade and not track.is_live:
             # To fade in time the end has to be seen coming: two frames more for each one sent.
-            wanted = min(track.samples + 2 * FRAME_SAMPLES, self._fade_samples)
-        track.pull(max(FRAME_SAMPLES, wanted))
+            seen = min(track.samples + 2 * FRAME_SAMPLES, self._fade_samples)
+            wanted = max(wanted, seen)
+        track.pull(wanted)
+        track.pull(FRAME_SAMPLES + self._lead(track))  # now that it is known what comes
 
     def _begin_next(self) -> Track:
         track = self.upcoming.popleft()
@@ -292,18 +319,19 @@ class Renderer:
         """Take from a track for a frame: the pieces, and the gain before and after them."""
         after = track.gain * self.volume
         before = after if track.applied is None else track.applied
+        lead = track.take_pcm(self._lead(track))
         pieces = track.take_pcm(samples)
-        frame.parts.append(_Part(track, pieces, track.applied))
+        frame.parts.append(_Part(track, lead + pieces, track.applied))
+        frame.lead = _joined(track, lead)
         track.applied = after
         return pieces, before, after
 
     # -- one track -----------------------------------------------------------------------------
 
     def _pass_or_encode(self, frame: Rendered, track: Track) -> None:
-        packet = track.next_packet
-        gain = track.gain * self.volume
-        if packet is not None and gain == 1 and track.applied in (None, 1):
-            frame.parts.append(_Part(track, (track.take_packet(),), track.applied))
+        packet = track.next_packet(LEAD)
+        if packet is not None and self._passes(track):
+            frame.parts.append(_Part(track, (track.take(),), track.applied))
             track.applied = 1.0
             assert packet.packet is not None
             frame.opus, frame.samples = packet.packet, packet.samples
@@ -329,8 +357,8 @@ class Renderer:
             return None
         following = self.upcoming[0]
         self._pull(following)
-        passes = following.next_packet is not None and following.gain * self.volume == 1
-        return following if following.has_frame and not passes else None
+        joins = self._has_frame(following) and not self._passes(following)
+        return following if joins else None
 
     # -- the encoder: one for all tracks, so that nothing shows where they meet ------------------
 
@@ -346,8 +374,8 @@ class Renderer:
 
     def _encode(self, frame: Rendered, pcm: bytes) -> None:
         if self._encoded is not self._last:
-            self._resume_encoder(self._last)
-        encoder = self._encoder_for(frame.track.options)
+            self._resume_encoder(frame)
+        encoder = self._encoder_for(frame.track.options, frame)
         frame.pcm = pcm
         frame.opus = encoder.encode(pcm)
         # Receivers heard something else than this encoder: the first frame did not build on it.
@@ -361,9 +389,10 @@ class Renderer:
         frame.saved = self._saved
         self._encoded = frame
 
-    def _resume_encoder(self, last: Rendered | None) -> None:
-        """Bring the encoder to where it was after a frame, or near it if that was not its work."""
+    def _resume_encoder(self, frame: Rendered) -> None:
+        """Bring the encoder to where it was before a frame, or near it if that was not its work."""
         self._saved = None
+        last = self._last
         if last is not None and last.saved is not None:
             self._saved = last.saved
             self._encoder, state, self._options, since = last.saved
@@ -371,20 +400,20 @@ class Renderer:
             for pcm in since:
                 self._encoder.encode(pcm)
         elif self._encoder is not None:
-            self._prime(self._encoder, last)
+            self._prime(self._encoder, frame)
 
-    def _prime(self, encoder: "Encoder", last: Rendered | None) -> None:
-        """The first 6.5 ms that come out are the end of what went in before."""
+    def _prime(self, encoder: "Encoder", frame: Rendered) -> None:
+        """Let the encoder hear what comes before a frame: it gives the end of that first."""
         encoder.reset()
-        if last is not None:
-            encoder.encode(self._pcm_of(last))
+        if self._last is not None:
+            encoder.encode((self._pcm_of(self._last) + frame.lead)[-FRAME_BYTES:])
             encoder.prediction_disabled = True
 
-    def _encoder_for(self, options: EncoderOptions) -> "Encoder":
+    def _encoder_for(self, options: EncoderOptions, frame: Rendered) -> "Encoder":
         encoder, known = self._encoder, self._options
         if encoder is None or known is None or options.application != known.application:
             encoder = self._encoder = options.make()
-            self._prime(encoder, self._last)
+            self._prime(encoder, frame)
         elif options is not known:
             options.apply(encoder)
         if options is not known:
@@ -396,7 +425,8 @@ class Renderer:
     def _pcm_of(self, frame: Rendered) -> bytes:
         if frame.pcm is not None:
             return frame.pcm
-        pcm = _joined(frame.track, frame.parts[-1].pieces)
+        piece = frame.parts[-1].pieces[-1]
+        pcm = frame.track.decode(piece.whole or piece)
         return pcm[-FRAME_BYTES:].rjust(FRAME_BYTES, b"\0")
 
     # -- and back --------------------------------------------------------------------------------

@@ -30,13 +30,16 @@ BATCH = 16
 #: RFC 7845 section 4.6: a decoder needs 80 ms to sound right in the middle of a stream.
 SETTLING = 4
 
+#: RFC 6716 section 3.2: at most 48 frames of 1 275 bytes. What is larger is not sent.
+LARGEST_OPUS = 48 * 1275
+
 _DEFAULT_OPTIONS = EncoderOptions()
 
 
 class Piece:
     """Up to 20 ms of a source, before any gain: the packet that it came in, or samples."""
 
-    __slots__ = ("lap", "number", "packet", "pcm", "place", "recent", "samples")
+    __slots__ = ("cut", "lap", "number", "packet", "pcm", "place", "recent", "samples", "whole")
 
     def __init__(
         self,
@@ -48,6 +51,8 @@ class Piece:
         pcm: bytes | None = None,
         number: int = 0,
         recent: tuple[bytes, ...] = (),
+        whole: "Piece | None" = None,
+        cut: int = 0,
     ) -> None:
         self.samples = samples
         #: Seconds from the beginning of the source.
@@ -60,6 +65,25 @@ class Piece:
         #: Packets before it, and the last of them: for a decoder that starts here.
         self.number = number
         self.recent = recent
+        #: The packet that this is a part of, and how many samples of that come before it.
+        self.whole = whole
+        self.cut = cut
+
+    def split(self, samples: int, pcm: bytes) -> "tuple[Piece, Piece]":
+        """Return so many of its samples, and the rest."""
+        whole = self.whole if self.packet is None else self
+        at = samples * SAMPLE_BYTES
+        return (
+            Piece(samples, self.place, self.lap, pcm=pcm[:at], whole=whole, cut=self.cut),
+            Piece(
+                self.samples - samples,
+                self.place + samples / SAMPLE_RATE,
+                self.lap,
+                pcm=pcm[at:],
+                whole=whole,
+                cut=self.cut + samples,
+            ),
+        )
 
 
 class Track:
@@ -170,20 +194,30 @@ class Track:
     @property
     def has_frame(self) -> bool:
         """Whether 20 ms are there, or the last of it."""
-        pieces = self._pieces
-        try:
-            return self._samples >= FRAME_SAMPLES or pieces[0].packet is not None
-        except IndexError:
-            return False
+        return self._samples >= FRAME_SAMPLES or self.begins_packet
 
     @property
-    def next_packet(self) -> Piece | None:
-        """What comes next, if that is a packet as it came."""
-        try:
-            piece = self._pieces[0]
-        except IndexError:
+    def begins_packet(self) -> bool:
+        """Whether a packet as it came is next, none of which was taken."""
+        pieces = self._pieces
+        return bool(pieces) and pieces[0].packet is not None
+
+    def next_packet(self, lead: int) -> Piece | None:
+        """Return the packet that can go out as it came next, if there is one.
+
+        Also one of which the first ``lead`` samples were taken: an encoder that heard them holds
+        them still.
+        """
+        if not self._pieces:
             return None
-        return None if piece.packet is None else piece
+        piece = self._pieces[0]
+        if piece.packet is not None:
+            return piece
+        whole = piece.whole
+        fits = (
+            whole is not None and piece.cut == lead and piece.cut + piece.samples == whole.samples
+        )
+        return whole if fits else None
 
     @property
     def place(self) -> float:
@@ -304,11 +338,12 @@ class Track:
             packet = source.read()
         if packet is None:
             return None
+        samples = opus_duration(packet) if len(packet) <= LARGEST_OPUS else 0
         recent = self._recent
         self._recent = (*recent[1 - SETTLING :], packet)
         self._packets += 1
         return Piece(
-            opus_duration(packet),
+            samples,
             place,
             self._lap,
             packet=packet,
@@ -398,11 +433,12 @@ class Track:
             if not self._read_one() or (self._pieces and self._pieces[-1].samples == 0):
                 break
 
-    def take_packet(self) -> Piece:
-        """Take `next_packet`."""
+    def take(self) -> Piece:
+        """Take the next piece, as long as it is."""
         with self._lock:
             piece = self._pieces.popleft()
             self._samples -= piece.samples
+            self._mend()
         self.rendered += piece.samples
         return piece
 
@@ -415,18 +451,12 @@ class Track:
                 self._samples -= piece.samples
                 pcm = self.decode(piece)
                 if piece.samples > samples:
-                    cut = samples * SAMPLE_BYTES
-                    rest = Piece(
-                        piece.samples - samples,
-                        piece.place + samples / SAMPLE_RATE,
-                        piece.lap,
-                        pcm=pcm[cut:],
-                    )
+                    piece, rest = piece.split(samples, pcm)
                     self._pieces.appendleft(rest)
                     self._samples += rest.samples
-                    piece = Piece(samples, piece.place, piece.lap, pcm=pcm[:cut])
                 samples -= piece.samples
                 taken.append(piece)
+            self._mend()
         self.rendered += sum(piece.samples for piece in taken)
         return tuple(taken)
 
@@ -436,7 +466,19 @@ class Track:
         with self._lock:
             self._pieces.extendleft(reversed(pieces))
             self._samples += samples
+            self._mend()
         self.rendered -= samples
+
+    def _mend(self) -> None:
+        """Put the next packet together again, if all parts of it are back."""
+        whole = self._pieces[0].whole if self._pieces else None
+        if whole is None:
+            return
+        parts = [part for part in list(self._pieces)[:4] if part.whole is whole]
+        if sum(part.samples for part in parts) == whole.samples:
+            for _ in parts:
+                self._pieces.popleft()
+            self._pieces.appendleft(whole)
 
     def decode(self, piece: Piece) -> bytes:
         """Return the samples of a piece. What is no Opus is silence of its length."""
