@@ -1,6 +1,9 @@
 """`voicekit play` with several files: in order, in one call, and the bad ones named at the end."""
 
+import contextlib
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from voicekit.cli.output import Report
 from voicekit.media import read_opus_packets
 
-from .processes import call_flags, events, finish, run, served, start
+from .processes import call_flags, environment, events, finish, run, served, start, voicekit
 from .tunes import write_tune
 
 PLAYER = 11
@@ -80,3 +83,27 @@ def test_a_call_that_ends_is_one_line(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1, result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo terminals")
+@pytest.mark.parametrize("command", ["play", "record"])
+def test_on_a_terminal_the_commands_show_a_bar(command: str, tmp_path: Path) -> None:
+    tune = write_tune(tmp_path / "tune.ogg", 0.6)
+    what = [tune] if command == "play" else [tmp_path / "out", "--seconds", 0.6]
+    near, far = os.openpty()
+    with served() as server:
+        flags = [flag for flag in call_flags(server.url, PLAYER) if flag != "--json"]
+        child = subprocess.Popen(
+            voicekit(command, *what, *flags),
+            stdout=subprocess.DEVNULL,
+            stderr=far,
+            env=environment(TERM="xterm", COLUMNS="100"),
+        )
+        os.close(far)
+        shown = b""
+        with os.fdopen(near, "rb", 0) as terminal, contextlib.suppress(OSError):  # EIO: the end
+            while piece := terminal.read(4096):
+                shown += piece
+        assert child.wait(30) == 0, shown
+    assert (b"tune.ogg" if command == "play" else b"recording") in shown
+    assert "━".encode() in shown

@@ -5,10 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+import trio
 
 from tests.media.files import made_by_ffmpeg, wav
+from tests.media.frames import encoded
+from tests.media.test_loops import ogg_of
 from tests.signals.calls import RATE, Signal, phases, prompt, record_what, sine
-from voicekit.trio import Voice
+from tests.trio.calls import SILENCE, collect, ears_and_mouth, in_memory, until
+from voicekit.trio import Listening, Network, Voice
 
 HERTZ = 1_000
 SECONDS = 2.0
@@ -41,3 +45,24 @@ def test_a_tone_in_three_files_has_no_jump(make: Callable[[Samples], bytes]) -> 
     assert own.max() < 0.01, "Opus's own error"
     assert ours.max() < own.max() + 0.005, "a sample is 0.13"
     assert np.abs(joined[: len(whole)] - whole).max() < 100
+
+
+def test_opus_in_two_files_joins_byte_for_byte() -> None:
+    """A stream that was cut between packets: no frame more, and none encoded anew."""
+    packets = encoded(sine(HERTZ, 0, RATE))
+    heard: list[bytes] = []
+
+    async def use(listening: Listening, network: Network) -> None:
+        async with (
+            ears_and_mouth(listening, network) as (ears, mouth),
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(collect, ears.frames(), heard)
+            for part in (packets[:17], packets[17:]):
+                mouth.player.queue.append(prompt(ogg_of(part)))
+            await mouth.player.wait_for_stopped()
+            await until(lambda: heard[-5:] == SILENCE)
+            nursery.cancel_scope.cancel()
+
+    in_memory(use)
+    assert heard == packets + SILENCE
