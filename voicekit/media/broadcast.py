@@ -17,8 +17,8 @@ class Broadcast:
     later than that goes on at the newest frame, and counts what it missed (`missed`). So memory
     is bounded, and the fastest listener sets the pace: each must be played, not read at will.
 
-    Any thread may call anything. The source stays yours, until `close` closes it; a volume that
-    is set on it, or a `Mixer` in its place, is heard in all calls.
+    Any thread may call anything. The source stays yours, until `close` closes it; its volume is
+    that of all calls, after the 0.7 s that they read ahead of a file. A `Mixer` is not read ahead.
     """
 
     def __init__(self, source: Frames, *, kept: float = 2.0) -> None:

@@ -136,11 +136,35 @@ def test_closing_closes_all_and_nothing_can_be_added() -> None:
         mixer.add(Tone(500, 1))
 
 
+def test_closing_waits_for_nobody_and_closes_no_source_that_is_being_read() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(Tone):
+        def next_pcm(self) -> bytes | None:
+            asked.set()
+            go_on.wait(20)
+            return super().next_pcm()
+
+    slow = Slow(500, 5)
+    mixer = Mixer(slow)
+    reading = threading.Thread(target=mixer.read_pcm)
+    reading.start()
+    assert asked.wait(20)
+    mixer.close()
+    assert slow.times_closed == 0
+    go_on.set()
+    reading.join()
+    assert slow.times_closed == 1
+    assert mixer.inputs == ()
+
+
 def test_a_source_is_in_it_once() -> None:
     tone = Tone(500, 1)
     mixer = Mixer(tone)
     with pytest.raises(LocalProtocolError, match="already"):
         mixer.add(tone)
+    with pytest.raises(LocalProtocolError, match="in itself"):
+        mixer.add(mixer)
 
 
 def test_it_is_live_and_a_source_like_others() -> None:

@@ -114,6 +114,7 @@ class Mixer(AudioSource):
         self._ducking = Ducking() if ducking is None else ducking
         self._inputs: tuple[MixerInput, ...] = ()
         self._changing = threading.Lock()  # only for the tuple: nobody waits for a source
+        self._mixing = threading.Lock()  # while sources are read, which may take long
         self._ends: deque[InputEnded] = deque(maxlen=_ENDS_KEPT)
         self._failures: deque[tuple[AudioSource, Exception]] = deque(maxlen=_ENDS_KEPT)
         self._bus = Bus()
@@ -137,12 +138,14 @@ class Mixer(AudioSource):
         ``ducks``: whom it lowers while it is heard, as the mixer's ``ducking`` says: True for
         all that duck nobody themselves, whenever they are added, or some inputs.
 
-        Raises `LocalProtocolError` after `close`, or if the source is in it already.
+        Raises `LocalProtocolError` after `close`, or if the source is in it already, or is it.
         """
         added = MixerInput(source, volume, ducks, self._ducking)
         with self._changing:
             if self._closed:
                 raise LocalProtocolError("nothing can be added to a mixer that was closed")
+            if source is self:
+                raise LocalProtocolError("a mixer can not be in itself")
             if any(input.source is source for input in self._inputs):
                 raise LocalProtocolError("this source is in the mixer already")
             self._inputs = (*self._inputs, added)
@@ -165,6 +168,13 @@ class Mixer(AudioSource):
 
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms of the mix, its volume not applied; None at the end."""
+        with self._mixing:
+            pcm = self._mix()
+        if self._closed:
+            self._end_all()
+        return pcm
+
+    def _mix(self) -> bytes | None:
         inputs = self._inputs
         frames = [(input, pcm) for input in inputs if (pcm := input._read()) is not None]
         speakers = [
@@ -185,12 +195,24 @@ class Mixer(AudioSource):
         return _SILENCE if self.keep_open or self._inputs else None
 
     def close(self) -> None:
-        """End it, and close all that is in it. Idempotent."""
+        """End it, and close all that is in it. Idempotent.
+
+        Any thread: while another reads, that one closes what is in it when it is done.
+        """
         with self._changing:
             super().close()
-            inputs, self._inputs = self._inputs, ()
-        for input in inputs:
-            input._end()
+        self._end_all()
+
+    def _end_all(self) -> None:
+        if not self._mixing.acquire(blocking=False):
+            return
+        try:
+            with self._changing:
+                inputs, self._inputs = self._inputs, ()
+            for input in inputs:
+                input._end()
+        finally:
+            self._mixing.release()
 
     def _drop(self, ended: list[MixerInput]) -> None:
         with self._changing:
