@@ -36,7 +36,7 @@ ROOMS = {
 ELSEWHERE = {
     "voicekit.__main__": "cli",
     "voicekit.testing": "plugin",  # the list of names only: lazy, loads none of them
-    "voicekit.testing.guild": "plugin",
+    "voicekit.testing.guilds": "plugin",
     "voicekit.testing.libraries": "plugin",
     "voicekit.testing.loopback": "plugin",
     "voicekit.testing.main_gateway": "plugin",

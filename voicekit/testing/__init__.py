@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voicekit.link import Burst, Link, LinkStats
     from voicekit.testing.client import Client, opus_frame
-    from voicekit.testing.guild import Guild, guild
+    from voicekit.testing.guilds import Guild, guild
     from voicekit.testing.loopback import LoopbackServer
     from voicekit.testing.main_gateway import MainGateway
     from voicekit.testing.pair import Pair
@@ -58,14 +58,14 @@ _HOMES = {
     "Client": "voicekit.testing.client",
     "Difference": "voicekit.testing.transcript",
     "DriveFailed": "voicekit.testing.story",
-    "Guild": "voicekit.testing.guild",
+    "Guild": "voicekit.testing.guilds",
     "Link": "voicekit.link",
     "LinkStats": "voicekit.link",
     "LoopbackServer": "voicekit.testing.loopback",
     "MainGateway": "voicekit.testing.main_gateway",
     "Pair": "voicekit.testing.pair",
     "Speaker": "voicekit.testing.speaker",
-    "guild": "voicekit.testing.guild",
+    "guild": "voicekit.testing.guilds",
     "opus_frame": "voicekit.testing.client",
     "record": "voicekit.testing.transcript",
     "replay": "voicekit.testing.transcript",

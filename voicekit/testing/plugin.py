@@ -21,7 +21,7 @@ import pytest
 
 if TYPE_CHECKING:
     from voicekit.server import ServerConfig
-    from voicekit.testing.guild import Guild
+    from voicekit.testing.guilds import Guild
     from voicekit.testing.loopback import LoopbackServer
 
 __all__ = ["pytest_configure", "voice_guild", "voice_server"]
@@ -46,7 +46,7 @@ def voice_server(request: pytest.FixtureRequest) -> "Iterator[LoopbackServer]":
 @pytest.fixture
 def voice_guild(request: pytest.FixtureRequest) -> "Iterator[Guild]":
     """Run a guild with a bot's account in it: ``token``, ``configure(library)``, ``speaker()``."""
-    from voicekit.testing.guild import guild
+    from voicekit.testing.guilds import guild
 
     with guild(voice=_settings(request)) as made:
         yield made

@@ -23,12 +23,10 @@ from voicekit.trio import Voice, connect
 from voicekit.trio.pump import beside
 
 if TYPE_CHECKING:
-    from voicekit.testing.guild import Guild
+    from voicekit.testing.guilds import Guild
 
 __all__ = ["Speaker", "open_tone"]
 
-#: Joining takes a handshake and, end-to-end encrypted, a transition.
-JOIN_TIMEOUT = 10.0
 SAMPLE_RATE, FRAME_SAMPLES = 48000, 960
 
 
@@ -52,7 +50,7 @@ class Speaker:
     its ``async with``; what it heard stays.
     """
 
-    def __init__(self, guild: "Guild", name: str, channel: Channel) -> None:
+    def __init__(self, guild: "Guild", name: str, channel: Channel, within: float) -> None:
         self.name = name
         #: Who it is; 0 before it joins.
         self.user_id = 0
@@ -62,6 +60,7 @@ class Speaker:
         self.ended: VoicekitError | None = None
         self._guild = guild
         self._channel = channel
+        self._within = within
         self._voice: Voice | None = None
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None
@@ -135,6 +134,16 @@ class Speaker:
         )
         return self.heard(user_id)[before : before + frames]
 
+    def pcm(self, user_id: int | None = None) -> "array.array[int]":
+        """Return what somebody, by default the bot, has said: int16 at 48 kHz, left, right.
+
+        Frames follow each other without the gaps between them. Raises `OpusNotFound`.
+        """
+        from voicekit.opus import Decoder
+
+        decoder = Decoder()
+        return array.array("h", b"".join(decoder.decode(one.opus) for one in self.heard(user_id)))
+
     async def encrypted(self, *, within: float = 10.0) -> None:
         """Wait until what it says is end-to-end encrypted. Raises `TimeoutError`."""
         connection = self._call().connection
@@ -153,8 +162,7 @@ class Speaker:
         """Join, listen, and leave when told to."""
         try:
             self._leaving, self._told = trio.Event(), trio.Event()
-            with trio.fail_after(JOIN_TIMEOUT):
-                await self._ask(self._channel.id)
+            await self._ask(self._channel.id)
             async with (
                 connect(self._info()) as self._voice,
                 beside(partial(self._hear, self._voice)),
@@ -174,7 +182,12 @@ class Speaker:
         gateway.server.voice.request(guild, self.user_id, channel_id, trio.current_time())
         gateway._running.drain()
         if channel_id is not None:
-            await self._told.wait()
+            with trio.move_on_after(self._within):
+                await self._told.wait()
+                return
+            raise TimeoutError(
+                f"no answer to {self.name} within {self._within:g} s: a full channel?"
+            )
 
     async def _hear(self, voice: Voice) -> None:
         try:

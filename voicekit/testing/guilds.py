@@ -327,10 +327,13 @@ class Guild:
 
     # -- the others -----------------------------------------------------------------------
 
-    def speaker(self, name: str = "speaker", channel: str | None = None) -> Speaker:
+    def speaker(
+        self, name: str = "speaker", channel: str | None = None, *, within: float = TIMEOUT
+    ) -> Speaker:
         """Return another member, for ``async with``: it sits in a channel, talks and listens.
 
-        By default where the bot is, or else in the first channel.
+        By default where the bot is, or else in the first channel. Its block raises
+        `TimeoutError` when it is not answered within that many seconds.
         """
         where = channel or self.channel_of() or next(iter(self._guild.channels.values())).name
-        return Speaker(self, name, self._channel(where))
+        return Speaker(self, name, self._channel(where), within)
