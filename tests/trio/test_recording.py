@@ -1,9 +1,12 @@
 """start_recording and record in trio: what disks, sinks and callbacks do holds nobody up."""
 
+import errno
 import io
 import logging
 import math
 import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from voicekit.trio import Listening, Voice, connect, record, voice
 from .calls import EARS, MOUTH, SILENCE, Packets, in_memory, info, numbered, until
 from .memory_network import MemoryNetwork
 
+THIRD = 1003
 PACKETS = numbered(50)
 
 
@@ -51,17 +55,20 @@ async def say(mouth: Voice, packets: list[bytes]) -> None:
     await trio.sleep(0.1)
 
 
-def with_two(use: Any, config: ServerConfig | None = None) -> None:
-    """Run ``use(mouth, ears)`` in a call of two."""
+def with_all(use: Any, users: Sequence[int], config: ServerConfig | None = None) -> None:
+    """Run ``use`` with everybody's `Voice` in one call."""
 
     async def main(listening: Listening, network: MemoryNetwork) -> None:
-        async with (
-            connect(info(listening.url, MOUTH), network=network) as mouth,
-            connect(info(listening.url, EARS), network=network) as ears,
-        ):
-            await use(mouth, ears)
+        async with AsyncExitStack() as stack:
+            calls = (connect(info(listening.url, user), network=network) for user in users)
+            await use(*[await stack.enter_async_context(call) for call in calls])
 
     in_memory(main, config)
+
+
+def with_two(use: Any, config: ServerConfig | None = None) -> None:
+    """Run ``use(mouth, ears)`` in a call of two."""
+    with_all(use, (MOUTH, EARS), config)
 
 
 def test_a_recording_from_start_to_stop_and_its_callback() -> None:
@@ -189,6 +196,34 @@ def test_a_sink_that_never_goes_on_can_not_keep_us_in_the_call() -> None:
         with_two(use)
     finally:
         sink.go_on.set()
+
+
+def test_a_full_disk_ends_a_track_and_neither_the_call_nor_the_other_tracks() -> None:
+    class Full(Slow):
+        def write(self, opus: bytes) -> None:
+            if len(self.written) == 20:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.written.append(opus)
+
+    class Plenty(Slow):
+        def write(self, opus: bytes) -> None:
+            self.written.append(opus)
+
+    sinks: dict[int, Slow] = {MOUTH: Full(), THIRD: Plenty()}
+
+    async def use(mouth: Voice, ears: Voice, third: Voice) -> None:
+        frames = ears.frames()
+        ears.start_recording(sinks.__getitem__)
+        await say(mouth, PACKETS)
+        await say(third, PACKETS)
+        assert len(frames.take()) == 2 * (len(PACKETS) + len(SILENCE))
+        tracks = {track.user_id: track for track in await ears.stop_recording()}
+        assert "No space left" in str(tracks[MOUTH].error)
+        assert sinks[MOUTH].written == PACKETS[:20]
+        assert tracks[THIRD].error is None
+        assert sinks[THIRD].written == PACKETS + SILENCE
+
+    with_all(use, (MOUTH, EARS, THIRD))
 
 
 def test_a_pause_leaves_out_what_is_said() -> None:
