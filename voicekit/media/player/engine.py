@@ -242,6 +242,7 @@ class Engine:
         self._take_back()
         renderer = self._renderer
         if self._incoming is None:
+            renderer.begin_what_waits()
             renderer.skip()
         else:
             self._swap_in(EndReason.SKIPPED)
@@ -255,6 +256,7 @@ class Engine:
         """
         seconds = checked_seconds(seconds, "seconds")
         self._take_back()
+        self._renderer.begin_what_waits()
         track = self._renderer.current
         try:
             if track is None:

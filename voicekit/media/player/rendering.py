@@ -244,6 +244,11 @@ class Renderer:
         self.begin(track)
         return track
 
+    def begin_what_waits(self) -> None:
+        """If nothing plays, have the next of the queue do so, whether it has a frame or not."""
+        if self.current is None and self.upcoming:
+            self._begin_next()
+
     def begin(self, track: Track) -> None:
         """Play a track from the next frame on."""
         self.current = track
@@ -254,6 +259,10 @@ class Renderer:
     def end(self, reason: EndReason) -> None:
         """End what plays."""
         if self.current is not None:
+            started = Started(self.current)
+            for notes in (self._lasting, self._notes):
+                if started in notes:  # it was to begin, and never had a frame
+                    notes.remove(started)
             self._notes.append(Ended(self.current, reason))
             self.current = None
 

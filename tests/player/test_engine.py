@@ -1,0 +1,140 @@
+"""The player's engine without an event loop: whatever is done, no frame is lost or doubled."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.trio.players import Song, packets
+from voicekit.media.player import EndReason, QueueEnded, Track, TrackEnded, TrackStarted
+
+from .rig import DEPTH, Rig
+
+COMMANDS = ["tick", "append", "clear", "skip", "pause", "resume", "again"]
+
+
+class InThread(Song):
+    blocking = True
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(COMMANDS), st.integers(1, 9)), max_size=40), st.booleans()
+)
+def test_any_commands_leave_every_track_whole_up_to_where_it_was_skipped(
+    commands: list[tuple[str, int]], blocking: bool
+) -> None:
+    rig = Rig()
+    kind = InThread if blocking else Song
+    songs = [kind(0, 30)]
+    rig.put_on(Track(songs[0]))
+    rig.read()
+    for command, number in commands:
+        match command:
+            case "tick":
+                rig.tick(number)
+            case "again":  # rendered anew, and untouched all the same
+                rig._take_back()
+                rig._go_on()
+            case "append":
+                songs.append(kind(len(songs), 4 * number))
+                rig.queue.append(songs[-1])
+            case "clear":
+                rig.queue.clear()
+            case "skip":
+                rig.skip()
+            case "pause":
+                rig.pause()
+            case "resume":
+                rig.resume()
+        rig.read()
+        assert rig.ring.queued <= DEPTH
+    rig.resume()
+    for _ in range(3000):
+        if rig.is_idle and not rig.ring.queued:
+            break
+        rig.tick()
+        rig.read()
+    rig.tick(2)
+    assert rig.is_idle
+    # Each track is heard once, in order, from its beginning on, without a hole.
+    sent = rig.ring.sent
+    tags = list(dict.fromkeys(packet[1] for packet in sent))
+    assert tags == sorted(tags)
+    assert sent == [
+        packet for tag in tags for packet in packets(tag, sum(one[1] == tag for one in sent))
+    ]
+    ended = {event.source: event.reason for event in rig.events if isinstance(event, TrackEnded)}
+    assert set(ended) == set(songs)
+    for tag, song in enumerate(songs):
+        count = sum(packet[1] == tag for packet in sent)
+        if ended[song] is EndReason.FINISHED:
+            assert count == len(song.packets)
+    started = [event.source for event in rig.events if isinstance(event, TrackStarted)]
+    assert [songs[tag] for tag in tags] == started
+    assert QueueEnded() in rig.events
+
+
+def test_every_after_is_called_exactly_once_also_of_what_never_began() -> None:
+    calls: list[int] = []
+    rig = Rig()
+    rig.put_on(Track(Song(0, 10), lambda error: calls.append(0)))
+    for tag in range(1, 5):
+        rig.queue.append(Song(tag, 10), after=lambda error, tag=tag: calls.append(tag))  # type: ignore[misc]
+    rig.tick(3)
+    rig.queue.skip(1)
+    assert calls == [1]
+    rig.skip()
+    rig.tick(2)
+    assert calls == [1, 0]
+    rig.stop()
+    rig.tick(10)
+    assert calls == [1, 0, 2, 3, 4]
+
+
+def test_a_skip_just_after_a_skip_leaves_out_the_one_between() -> None:
+    rig = Rig()
+    rig.put_on(Track(Song(0, 10)))
+    rig.queue.append(Song(1, 10))
+    rig.queue.append(Song(2, 10))
+    rig.tick(3)
+    rig.skip()
+    rig.skip()
+    rig.tick(20)
+    assert rig.ring.sent == packets(0, 4) + packets(2, 10)
+    reasons = [event.reason for event in rig.events if isinstance(event, TrackEnded)]
+    assert reasons == [EndReason.SKIPPED, EndReason.SKIPPED, EndReason.FINISHED]
+
+
+def test_a_seek_just_after_a_skip_is_of_what_comes() -> None:
+    rig = Rig()
+    rig.put_on(Track(Song(0, 10)))
+    rig.queue.append(Song(1, 10))
+    rig.tick(3)
+    rig.skip()
+    rig.seek(0.1)
+    assert rig.position == 0.1
+    rig.tick(20)
+    assert rig.ring.sent == packets(0, 4) + packets(1, 10)[5:]
+
+
+def test_what_replaces_something_waits_until_it_has_something() -> None:
+    rig = Rig()
+    rig.put_on(Track(Song(0, 30)))
+    rig.tick(3)
+    incoming = rig.put_on(Track(InThread(1, 10)))
+    rig.tick(3)
+    assert rig.current_audio is not incoming.source
+    rig.read(incoming)
+    assert rig.current_audio is incoming.source
+    rig.tick(20)
+    assert rig.ring.sent == packets(0, 7) + packets(1, 10)
+
+
+def test_what_ran_dry_begins_with_a_headstart() -> None:
+    rig = Rig()
+    song = InThread(0, 30)
+    track = rig.put_on(Track(song))
+    rig.serve()
+    assert rig.ring.queued == 0
+    rig.read(track)
+    assert rig.ring.queued == DEPTH
+    assert song.at < 30 or track.has_ended
