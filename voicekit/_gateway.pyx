@@ -48,6 +48,7 @@ from .gateway_states import (
     GatewayInput,
     GatewayState,
     Reaction,
+    advice,
     reaction,
 )
 from .gateway_versions import heartbeat, identify, resume
@@ -66,7 +67,7 @@ from .messages import (
 from .messages import Heartbeat as HeartbeatData
 from .outputs import CloseWebSocket, OpenWebSocket, SendBinary, SendText
 from .retries import Retries
-from .server_info import websocket_url
+from .server_info import require_id, require_text, websocket_url
 
 __all__ = ["Gateway", "GatewayState"]
 
@@ -198,7 +199,13 @@ cdef class Gateway:
     def start(self, double now):
         """Begin to connect. Raises `AlreadyConnected` the second time."""
         if self._state is not IDLE:
-            raise AlreadyConnected(f"start is not possible in state {self._state.name}")
+            what_to_do = (
+                advice(self._state) if self._state is CLOSED
+                else "it was started before, and one connection is for one call"
+            )
+            raise AlreadyConnected(
+                f"start is not possible in state {self._state.name}: {what_to_do}"
+            )
         if self._updates.info.endpoint is None:
             self._move(GatewayInput.START_WITHOUT_SERVER, now)
             self._queue.append(WaitingForUpdate(None, "there is no voice server yet"))
@@ -218,7 +225,9 @@ cdef class Gateway:
         if code not in (1000, 1001) and not 3000 <= code <= 4999:
             raise ValueError(f"a client can not close with {code}: 1000, 1001 or 3000 to 4999")
         if not self._link:
-            raise NotConnected(f"close_with_code: no WebSocket in state {self._state.name}")
+            raise NotConnected(
+                f"close_with_code: no WebSocket in state {self._state.name}: {advice(self._state)}"
+            )
         self._close_link(code)
         if code in (1000, 1001):
             self._finish(GatewayInput.CLOSE, code, None, "we left", None, now)
@@ -272,11 +281,14 @@ cdef class Gateway:
 
     # -- the host's own gateway -------------------------------------------------------
 
-    def update_voice_state(self, channel_id, str session_id not None, double now):
+    def update_voice_state(self, channel_id, session_id, double now):
         """Take our VOICE_STATE_UPDATE; None for the channel means that we are out of it.
 
         An update that changes nothing does nothing. Any state: the host can not know ours.
         """
+        if channel_id is not None:
+            require_id("channel_id", channel_id)
+        require_text("session_id", session_id)
         if self._state is CLOSED:
             self.ignored += 1
             return
@@ -284,11 +296,14 @@ cdef class Gateway:
         cause = self._updates.take_state(channel_id, session_id, self._state, dave, now)
         self._apply_update(cause, now)
 
-    def update_voice_server(self, str token not None, endpoint, double now):
+    def update_voice_server(self, token, endpoint, double now):
         """Take a VOICE_SERVER_UPDATE; None for the endpoint means that the server is gone.
 
         An update that changes nothing does nothing. Any state: the host can not know ours.
         """
+        require_text("token", token)
+        if endpoint is not None:
+            require_text("endpoint", endpoint)
         if self._state is CLOSED:
             self.ignored += 1
             return
@@ -427,7 +442,9 @@ cdef class Gateway:
 
     cdef int _require(self, tuple states, str call) except -1:
         if self._state not in states:
-            raise NotConnected(f"{call} is not possible in state {self._state.name}")
+            raise NotConnected(
+                f"{call} is not possible in state {self._state.name}: {advice(self._state)}"
+            )
         return 0
 
     cdef bint _move(self, object cause, double now) except -1:

@@ -255,9 +255,9 @@ class VoiceConnection(Datapath):
     def update_voice_state(self, channel_id: int | None, session_id: str, now: float) -> None:
         """Take our own VOICE_STATE_UPDATE; a null channel means that we are out."""
         with self._mutation(now):
+            self._gateway.update_voice_state(channel_id, session_id, now)
             if channel_id is not None:
                 self._channel_id = channel_id
-            self._gateway.update_voice_state(channel_id, session_id, now)
 
     def update_voice_server(self, token: str, endpoint: str | None, now: float) -> None:
         """Take a VOICE_SERVER_UPDATE; a null endpoint means that the server is gone."""

@@ -35,6 +35,7 @@ __all__ = [
     "GatewayInput",
     "GatewayState",
     "Reaction",
+    "advice",
     "reaction",
 ]
 
@@ -55,6 +56,19 @@ class GatewayState(IntEnum):
     AWAITING_UPDATE = 10  #: no server: the host must bring an update within the deadline
     AWAITING_SESSION = 11  #: no session: the host must leave and join within the deadline
     CLOSED = 12  #: over; nothing leads out
+
+
+def advice(state: GatewayState) -> str:
+    """Say what to do about a call that ``state`` does not allow."""
+    return _ADVICE.get(state, "wait for the session to be ready")
+
+
+_ADVICE = {
+    GatewayState.IDLE: "call start first",
+    GatewayState.AWAITING_UPDATE: "hand in the host's next VOICE_SERVER_UPDATE first",
+    GatewayState.AWAITING_SESSION: "leave the channel, join again and hand in both events first",
+    GatewayState.CLOSED: "this call is over, make another connection for the next one",
+}
 
 
 class GatewayInput(StrEnum):

@@ -6,7 +6,7 @@ import msgspec
 
 from .errors import LocalProtocolError
 
-__all__ = ["VoiceServerInfo", "require_id", "snowflake", "websocket_url"]
+__all__ = ["VoiceServerInfo", "require_id", "require_text", "snowflake", "websocket_url"]
 
 
 class VoiceServerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +30,7 @@ class VoiceServerInfo(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("server_id", "channel_id", "user_id"):
             require_id(name, getattr(self, name))
         for name in ("session_id", "token"):
-            if not isinstance(getattr(self, name), str):
-                raise LocalProtocolError(
-                    f"{name} is not there: connect when both VOICE_STATE_UPDATE and"
-                    " VOICE_SERVER_UPDATE have come (voicekit.Join waits for them)"
-                )
+            require_text(name, getattr(self, name))
 
     def __repr__(self) -> str:
         return (
@@ -60,6 +56,16 @@ def require_id(name: str, value: object) -> int:
     if value is None:
         raise LocalProtocolError(f"{name} is None: it is the id of a guild, a channel or a user")
     raise LocalProtocolError(f"{name} is an id, a whole number of 64 bits, not {value!r}")
+
+
+def require_text(name: str, value: object) -> str:
+    """Return ``value`` if it is text, or raise `LocalProtocolError` that names it."""
+    if isinstance(value, str):
+        return value
+    raise LocalProtocolError(
+        f"{name} is text, not {type(value).__name__}: it comes with VOICE_STATE_UPDATE or"
+        " VOICE_SERVER_UPDATE, and voicekit.Join waits for both"
+    )
 
 
 def snowflake(value: object) -> int | None:
