@@ -5,6 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.measure import music
 from voicekit.media._mix import Bus, level
@@ -140,3 +142,33 @@ def test_the_level_is_the_root_mean_square() -> None:
     )
     with pytest.raises(ValueError, match="cut"):
         level(bytes(3))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**32 - 1),
+            st.integers(0, 32_767),
+            st.floats(0, 3),
+            st.floats(0, 3),
+        ),
+        max_size=5,
+    )
+)
+def test_it_is_the_sum_that_numpy_makes(parts: list[tuple[int, int, float, float]]) -> None:
+    """Noise at any level under any ramps: exact to the rounding, and bent where it is too loud."""
+    bus = Bus(120)
+    exact = np.zeros((120, 2))
+    for seed, size, before, after in parts:
+        noise = np.random.default_rng(seed).integers(-size, size + 1, (120, 2)).astype(np.int16)
+        bus.add(noise, before, after)
+        exact += noise * (before + (after - before) * np.arange(1, 121) / 120)[:, None]
+    out = np.frombuffer(bus.take(), np.int16).reshape(-1, 2)
+    for channel in (0, 1):
+        heard, meant = out[:, channel].astype(np.float64), exact[:, channel]
+        if np.abs(meant).max() <= 32_766:
+            assert np.abs(heard - meant).max() <= 0.51
+        else:
+            assert np.abs(heard).max() <= 32_767
+            assert np.all(np.abs(heard) <= np.abs(meant) + 0.6)
+            assert np.all(heard * meant >= 0)
