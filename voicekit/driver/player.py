@@ -401,6 +401,8 @@ class Player(Engine):
             track.close()
 
     def _deliver(self) -> None:
+        if not (self._happened or self._calls):
+            return
         happened, self._happened = self._happened, []
         for event in happened:
             self._tell(event)
@@ -411,8 +413,7 @@ class Player(Engine):
             except Exception as failed:
                 _LOGGER.exception("a callback of the player raised")
                 self._tell(CallbackFailed(failed))
-        if happened or calls:
-            self._call._changed.unpark_all()
+        self._call._changed.unpark_all()
 
     def _tell(self, event: PlayerEvent) -> None:
         for stream in self._streams:

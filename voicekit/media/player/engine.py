@@ -33,7 +33,7 @@ from .events import (
     TrackStarted,
 )
 from .queue import Queue
-from .rendering import Ended, Note, Rendered, Renderer, Started
+from .rendering import Ended, Frame, Note, Rendered, Renderer, Started
 from .track import Track, failure
 
 __all__ = ["HEADSTART", "LIVE_AHEAD", "LONGEST_CROSSFADE", "Engine", "Ring"]
@@ -87,9 +87,9 @@ class Engine:
     def __init__(self) -> None:
         self._renderer = Renderer()
         self._ring: Ring | None = None
-        self._pushed: deque[Rendered] = deque()  # and, as far as is known, not sent
+        self._pushed: deque[Frame] = deque()  # and, as far as is known, not sent
         self._first = 0  # the number of the first of them, as the ring counts
-        self._last: Rendered | None = None  # the one before
+        self._last: Frame | None = None  # the one before
         self._shown = 0  # before this one, what is on its way is the past to who looks
         self._incoming: Track | None = None  # replaces what plays once it has a frame
         self._is_paused = False
@@ -121,7 +121,7 @@ class Engine:
         """Seconds of what plays that were sent, wherever in it they were; 0 if nothing plays."""
         frame = self._next_frame
         if frame is not None:
-            return frame.age
+            return frame.age / SAMPLE_RATE
         track = self._track
         return 0.0 if track is None else track.rendered / SAMPLE_RATE
 
@@ -140,7 +140,7 @@ class Engine:
         return self._renderer.is_idle and self._incoming is None
 
     @property
-    def _next_frame(self) -> Rendered | None:
+    def _next_frame(self) -> Frame | None:
         self._retire()
         past = max(0, self._shown - self._first)
         return self._pushed[past] if len(self._pushed) > past else None
@@ -364,6 +364,22 @@ class Engine:
             self._has_finished = True
             ring.finish()
 
+    def _pass_on(self) -> bool:
+        """Fill the ring the short way; whether that was all there is to do."""
+        ring = self._ring
+        if self._incoming is not None or ring is None or self._is_paused or not self._pushed:
+            return False
+        room = int(ring.room)
+        pass_on, push, pushed = self._renderer.pass_on, ring.push, self._pushed
+        for _ in range(room):
+            frame = pass_on()
+            if frame is None:
+                return False
+            push(frame.packet)
+            if frame.samples:  # else it is no Opus: the ring has counted and dropped it
+                pushed.append(frame)
+        return not (self._happened or self._calls)
+
     def _render(self) -> Rendered | None:
         while True:
             try:
@@ -423,14 +439,16 @@ class Engine:
         while self._pushed and self._first < sent:
             frame = self._last = self._pushed.popleft()
             self._first += 1
-            self._note(frame.lasting)
-            self._note(frame.notes)
+            if frame.lasting or frame.notes:
+                self._note([*frame.lasting, *frame.notes])
 
     def serve(self) -> None:
         """Note what was sent, and fill the ring: whenever something has changed."""
         self._retire()
+        if self._pass_on():
+            return
         self._fill()
-        if not self._pushed:
+        if not self._pushed and not self._renderer.is_settled:
             self._note(self._renderer.take_notes())
         for track in self._tracks:
             self._admit(track)

@@ -15,12 +15,13 @@ from .._mix import Bus
 from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_BYTES
 from ..sources import EncoderOptions
 from .events import EndReason
-from .track import AHEAD, Piece, Track
+from .pieces import Passed, Piece
+from .track import AHEAD, Track
 
 if TYPE_CHECKING:
     from ...opus import Encoder
 
-__all__ = ["Ended", "Note", "Rendered", "Renderer", "Started"]
+__all__ = ["Ended", "Frame", "Note", "Renderer", "Started"]
 
 
 #: Samples by which an encoder is late: what it gives begins with so many of what it heard before.
@@ -111,14 +112,17 @@ class Rendered:
         #: What was encoded; None where a packet passed untouched.
         self.pcm: bytes | None = None
         self.saved: _Saved | None = None
-        #: Of its track: seconds in the source, and seconds played before.
+        #: Of its track: seconds in the source, and samples played before.
         self.place = 0.0
-        self.age = 0.0
+        self.age = 0
 
     @property
     def track(self) -> Track:
         """The one that it is known by: the newer of two."""
         return self.parts[-1].track
+
+
+Frame = Rendered | Passed
 
 
 class Renderer:
@@ -142,13 +146,14 @@ class Renderer:
         self._lasting: list[Note] = []
         self._notes: list[Note] = []
         self._popped: list[Track] = []
-        self._last: Rendered | None = None
+        self._last: Frame | None = None
+        self._plain: Track | None = None  # its packets pass, and nothing else happens
         self._encoder: Encoder | None = None
         self._options: EncoderOptions | None = None
-        self._encoded: Rendered | None = None  # what the encoder has heard last
+        self._encoded: Frame | None = None  # what the encoder has heard last
         self._saved: _Saved | None = None
         self._loss = 0.0
-        self._bus = Bus(FRAME_SAMPLES)
+        self._bus: Bus | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -173,6 +178,20 @@ class Renderer:
 
     # -- one frame ---------------------------------------------------------------------------
 
+    def pass_on(self) -> Passed | None:
+        """Return the next frame the short way: packets of one track, untouched, as most is.
+
+        None: `render` knows better.
+        """
+        track = self._plain
+        if track is None:
+            return None
+        frame = track.take_passed()
+        if frame is not None:
+            frame.state = self._before
+            self._last = frame
+        return frame
+
     def render(self) -> Rendered | None:
         """Return the next frame; None: nothing is there yet, or nothing is left (`is_idle`)."""
         track = self._next_track()
@@ -183,7 +202,7 @@ class Renderer:
             track = self._begin_next()
         frame = Rendered(self._before, self._lasting, self._notes, self._popped)
         frame.place = track.place
-        frame.age = track.rendered / SAMPLE_RATE
+        frame.age = track.rendered
         if self._fading is not None:
             self._add_up(frame, self._fading, track)
         else:
@@ -251,6 +270,7 @@ class Renderer:
 
     def begin(self, track: Track) -> None:
         """Play a track from the next frame on."""
+        self._plain = None
         self.current = track
         track.loop = self.loop
         track.report_loss(self._loss)
@@ -258,6 +278,7 @@ class Renderer:
 
     def end(self, reason: EndReason) -> None:
         """End what plays."""
+        self._plain = None
         if self.current is not None:
             started = Started(self.current)
             for notes in (self._lasting, self._notes):
@@ -310,6 +331,8 @@ class Renderer:
 
     def _add_up(self, frame: Rendered, fading: Track, track: Track) -> None:
         """Equal power: the loudness of two unlike signals stays the same throughout."""
+        if self._bus is None:
+            self._bus = Bus(FRAME_SAMPLES)
         for one, curve in ((fading, math.cos), (track, math.sin)):
             pieces, before, after = self._take(frame, one)
             angles = [(self._fade_at + n) / self._fade_length * math.pi / 2 for n in (0, 1)]
@@ -344,6 +367,8 @@ class Renderer:
             track.applied = 1.0
             assert packet.packet is not None
             frame.opus, frame.samples = packet.packet, packet.samples
+            if not (self.crossfade or track.is_live):
+                self._plain = track
             return
         pcm = self._samples_of(frame, track, FRAME_SAMPLES)
         if len(pcm) < FRAME_BYTES and (following := self._joins_on()) is not None:
@@ -431,10 +456,10 @@ class Renderer:
             encoder.packet_loss_perc = options.loss_to_expect(self._loss)
         return encoder
 
-    def _pcm_of(self, frame: Rendered) -> bytes:
-        if frame.pcm is not None:
+    def _pcm_of(self, frame: Frame) -> bytes:
+        if isinstance(frame, Rendered) and frame.pcm is not None:
             return frame.pcm
-        piece = frame.parts[-1].pieces[-1]
+        piece = frame if isinstance(frame, Passed) else frame.parts[-1].pieces[-1]
         pcm = frame.track.decode(piece.whole or piece)
         return pcm[-FRAME_BYTES:].rjust(FRAME_BYTES, b"\0")
 
@@ -446,8 +471,9 @@ class Renderer:
             self.current, self._fading, self._fade_at, self._fade_length, self._fade_reason
         )
 
-    def rewind(self, frames: list[Rendered], last: Rendered | None) -> None:
+    def rewind(self, frames: list[Frame], last: Frame | None) -> None:
         """Undo the newest frames, given in order; ``last`` is the one before them."""
+        self._plain = None
         if not frames:
             return
         lasting = [note for frame in frames for note in frame.lasting] + self._lasting
@@ -455,6 +481,9 @@ class Renderer:
         self.upcoming.extendleft(reversed(self._popped))
         self._popped = []
         for frame in reversed(frames):
+            if isinstance(frame, Passed):
+                frame.track.put_back((frame,))
+                continue
             for part in reversed(frame.parts):
                 part.track.put_back(part.pieces)
                 part.track.applied = part.applied
@@ -467,9 +496,15 @@ class Renderer:
 
     def settle(self) -> None:
         """Make what has happened since the last frame stay, whatever is undone later."""
+        self._plain = None
         self._lasting += self._notes
         self._notes, self._popped = [], []
         self._before = self._state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing has happened since the last frame."""
+        return not (self._lasting or self._notes or self._popped)
 
     def take_notes(self) -> list[Note]:
         """Return what has happened since the last frame, which was sent."""

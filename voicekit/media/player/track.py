@@ -13,11 +13,12 @@ from ..mixing import Mixer
 from ..pcm import CHANNELS, FRAME_SAMPLES, SAMPLE_BYTES
 from ..sources import AudioSource, EncoderOptions, File, Frames, open_source
 from .events import EndReason
+from .pieces import Passed, Piece
 
 if TYPE_CHECKING:
     from ...opus import Decoder
 
-__all__ = ["AHEAD", "After", "Piece", "Track", "failure"]
+__all__ = ["AHEAD", "After", "Track", "failure"]
 
 #: What is called when a track has ended, with the error if it has failed.
 After = Callable[[Exception | None], object]
@@ -36,56 +37,6 @@ LARGEST_OPUS = 48 * 1275
 _DEFAULT_OPTIONS = EncoderOptions()
 
 
-class Piece:
-    """Up to 20 ms of a source, before any gain: the packet that it came in, or samples."""
-
-    __slots__ = ("cut", "lap", "number", "packet", "pcm", "place", "recent", "samples", "whole")
-
-    def __init__(
-        self,
-        samples: int,
-        place: float,
-        lap: int,
-        *,
-        packet: bytes | None = None,
-        pcm: bytes | None = None,
-        number: int = 0,
-        recent: tuple[bytes, ...] = (),
-        whole: "Piece | None" = None,
-        cut: int = 0,
-    ) -> None:
-        self.samples = samples
-        #: Seconds from the beginning of the source.
-        self.place = place
-        #: How often the source had begun again before it.
-        self.lap = lap
-        self.packet = packet
-        #: None: not decoded yet.
-        self.pcm = pcm
-        #: Packets before it, and the last of them: for a decoder that starts here.
-        self.number = number
-        self.recent = recent
-        #: The packet that this is a part of, and how many samples of that come before it.
-        self.whole = whole
-        self.cut = cut
-
-    def split(self, samples: int, pcm: bytes) -> "tuple[Piece, Piece]":
-        """Return so many of its samples, and the rest."""
-        whole = self.whole if self.packet is None else self
-        at = samples * SAMPLE_BYTES
-        return (
-            Piece(samples, self.place, self.lap, pcm=pcm[:at], whole=whole, cut=self.cut),
-            Piece(
-                self.samples - samples,
-                self.place + samples / SAMPLE_RATE,
-                self.lap,
-                pcm=pcm[at:],
-                whole=whole,
-                cut=self.cut + samples,
-            ),
-        )
-
-
 class Track:
     """One source. `read` may block and belongs to one thread at a time; any may call the rest.
 
@@ -99,8 +50,10 @@ class Track:
         #: None until `read` has opened it.
         self.source: Frames | None = None
         self.is_owned = is_file(given)
+        self._reads_plainly: Callable[[], bytes | None] | None = None
+        self._has_position = False
         if not self.is_owned:
-            self.source = given  # type: ignore[assignment]
+            self._adopt(given)  # type: ignore[arg-type]
         #: Why it ended; None while it plays or waits.
         self.reason: EndReason | None = None
         #: What ended it, if it failed.
@@ -122,6 +75,7 @@ class Track:
         self._generation = 0
         self._lap = 0
         self._read_in_lap = 0  # samples
+        self._is_at_end = False  # the source has said so, and is not to be asked again
         self._packets = 0
         self._recent: tuple[bytes, ...] = ()
         self._decoder: Decoder | None = None
@@ -234,7 +188,7 @@ class Track:
     def open(self) -> None:
         """Open what is not open yet. Raises what `open_source` does."""
         if self.source is None:
-            self.source = open_source(self.given)  # type: ignore[arg-type]
+            self._adopt(open_source(self.given))  # type: ignore[arg-type]
             if self.volume_changed is not None:
                 self._watch(self.volume_changed)
 
@@ -261,6 +215,12 @@ class Track:
                     break
         finally:
             self._leave()
+
+    def _adopt(self, source: Frames) -> None:
+        self.source = source
+        self._has_position = hasattr(source, "position")
+        if not (self.is_blocking or isinstance(source, AudioSource)):
+            self._reads_plainly = source.read
 
     def _leave(self) -> None:
         with self._lock:
@@ -335,21 +295,18 @@ class Track:
                 return self._pcm_piece(source, place)
         else:
             assert source is not None
-            packet = source.read()
+            packet = None if self._is_at_end else source.read()
+            self._is_at_end = False
         if packet is None:
             return None
+        return self._passed(packet, place)
+
+    def _passed(self, packet: bytes, place: float) -> Passed:
         samples = opus_duration(packet) if len(packet) <= LARGEST_OPUS else 0
         recent = self._recent
         self._recent = (*recent[1 - SETTLING :], packet)
-        self._packets += 1
-        return Piece(
-            samples,
-            place,
-            self._lap,
-            packet=packet,
-            number=self._packets,
-            recent=recent,
-        )
+        self._packets = number = self._packets + 1
+        return Passed(self, packet, samples, place, self._lap, number, recent)
 
     def _pcm_piece(self, source: AudioSource, place: float) -> Piece | None:
         pcm = None if source.closed else source.next_pcm()
@@ -363,8 +320,9 @@ class Track:
         return Piece(len(pcm) // SAMPLE_BYTES, place, self._lap, pcm=pcm)
 
     def _source_place(self) -> float:
-        place = getattr(self.source, "position", None)
-        return self._read_in_lap / SAMPLE_RATE if place is None else float(place)
+        if self._has_position:
+            return float(self.source.position)  # type: ignore[union-attr]
+        return self._read_in_lap / SAMPLE_RATE
 
     def _begins_again(self) -> bool:
         return self._loop and self.is_seekable and self._read_in_lap > 0
@@ -432,6 +390,33 @@ class Track:
         while self._samples < samples and self.wants():
             if not self._read_one() or (self._pieces and self._pieces[-1].samples == 0):
                 break
+
+    def take_passed(self) -> Passed | None:
+        """Take a packet that is next, reading it if that never blocks; None: see `Renderer`."""
+        if self._pieces:
+            piece = self._pieces[0]
+            if not isinstance(piece, Passed):
+                return None
+            with self._lock:
+                del self._pieces[0]
+                self._samples -= piece.samples
+        elif self._ended or self._target is not None or self._reads_plainly is None:
+            return None
+        else:
+            place = self._source_place()
+            try:
+                packet = self._reads_plainly()
+                if packet is None:
+                    self._is_at_end = True
+                    return None
+                piece = self._passed(packet, place)
+            except Exception as error:
+                self._fail(error, self._generation)
+                return None
+            self._read_in_lap += piece.samples
+        piece.age = self.rendered
+        self.rendered += piece.samples
+        return piece
 
     def take(self) -> Piece:
         """Take the next piece, as long as it is."""
