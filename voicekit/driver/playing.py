@@ -30,15 +30,23 @@ class PlayingCall(Call):
 
     def __init__(self, connection: VoiceConnection, pacer: Pacer | None) -> None:
         super().__init__(connection)
-        #: Plays one thing after another: queue, volume, pause, seek, cross-fade.
-        self.player = self._player_type(self)
+        self._player: Player | None = None
         self._own_pacer = pacer
         # Of what was played before, stream by stream.
         self._lateness = Histogram()
         self._frames_played = 0
         self._frames_unsent = 0
         self._why_interrupted = ""
+        self._loss = 0.0  # that receivers have reported last
         self._reported_loss = ReportedLoss()
+
+    @property
+    def player(self) -> Player:
+        """Plays one thing after another: queue, volume, pause, seek, cross-fade."""
+        if self._player is None:  # many calls only listen
+            self._player = self._player_type(self)
+            self._player.report_loss(self._loss)
+        return self._player
 
     async def play(
         self,
@@ -71,14 +79,14 @@ class PlayingCall(Call):
     @property
     def frames_played(self) -> int:
         """Frames that `play` and `player` have sent."""
-        stream = self.player.stream
+        stream = self._stream
         return self._frames_played + (0 if stream is None else stream.sent)
 
     def lateness(self) -> dict[str, float]:
         """Return how late they were sent, in milliseconds: ``p50``, ``p99``, ``max``."""
         measured = Histogram()
         measured.merge(self._lateness)
-        if (stream := self.player.stream) is not None:
+        if (stream := self._stream) is not None:
             measured.merge(stream._lateness)
         late = measured.read()
         return {
@@ -90,7 +98,7 @@ class PlayingCall(Call):
     @property
     def datagrams_unsent(self) -> int:
         """Datagrams that the operating system did not take: its buffer was full."""
-        stream = self.player.stream
+        stream = self._stream
         unsent = 0 if stream is None else stream.stats().unsent
         return super().datagrams_unsent + self._frames_unsent + unsent
 
@@ -107,7 +115,11 @@ class PlayingCall(Call):
 
     @property
     def _is_playing_out(self) -> bool:
-        return self.player.is_running
+        return self._player is not None and self._player.is_running
+
+    @property
+    def _stream(self) -> Stream | None:
+        return None if self._player is None else self._player.stream
 
     def _note_played(self, stream: Stream) -> None:
         """Add up what a stream has counted that is not used any more."""
@@ -122,18 +134,21 @@ class PlayingCall(Call):
 
     def _handle_event(self, event: Event) -> None:
         super()._handle_event(event)
+        player = self._player
         match event:
-            case Reconnecting():
-                self.player.note_interruption(event.why, is_silent=False)
-            case SessionResumed():
-                self.player.note_continuation()
+            case RtcpReceived():
+                loss = self._reported_loss.receive(event, self.connection.ssrc)
+                if loss is not None:
+                    self._loss = loss
+                    if player is not None:
+                        player.report_loss(loss)
             case NeedNewSession() | WaitingForUpdate():
                 self._why_interrupted = event.why
             case SessionReady():
                 self._why_interrupted = ""
-            case RtcpReceived():
-                loss = self._reported_loss.receive(event, self.connection.ssrc)
-                if loss is not None:
-                    self.player.report_loss(loss)
-            case Closed():
-                self.player.end_events()
+            case Reconnecting() if player is not None:
+                player.note_interruption(event.why, is_silent=False)
+            case SessionResumed() if player is not None:
+                player.note_continuation()
+            case Closed() if player is not None:
+                player.end_events()
