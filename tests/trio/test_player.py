@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from voicekit.errors import CallClosed, LocalProtocolError, MediaError, PlaybackError
+from voicekit.media import open_opus_provider
 from voicekit.media.player import (
     CallbackFailed,
     EndReason,
@@ -230,6 +231,18 @@ def test_what_is_appended_in_the_silence_is_played_too() -> None:
         assert voice.player.is_playing
 
     assert in_call(use) == packets(1, 50) + packets(2, 50)
+
+
+def test_live_sources_begin_when_it_is_their_turn_in_the_queue() -> None:
+    async def use(voice: Voice, heard: list[bytes]) -> None:
+        for tag in (1, 2):
+            left = packets(tag, 25)
+            provide = lambda left=left: left.pop(0) if left else None  # noqa: E731
+            voice.player.queue.append(open_opus_provider(provide))
+        with trio.fail_after(10):
+            await voice.player.wait_for_stopped()
+
+    assert in_call(use) == packets(1, 25) + packets(2, 25)
 
 
 def test_play_replaces_what_plays_without_a_gap() -> None:

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 BOTS = Path(__file__).with_name("bots")
 #: What voicekit needs to run from a checkout that is built.
-VOICEKIT = ("msgspec>=0.19", "PyNaCl>=1.5", "dave.py>=1.1", "websockets>=17.0.1")
+VOICEKIT = (
+    "msgspec>=0.19",
+    "PyNaCl>=1.5",
+    "dave.py>=1.1",
+    "websockets>=17.0.1",
+    # Its extra "media": samples are encoded to be played, and decoded to be recorded.
+    "av>=14",
+    "numpy>=1.26",
+    "opuslib>=3.0.1",
+)
 
 
 class Library(NamedTuple):

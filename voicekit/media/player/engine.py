@@ -333,7 +333,8 @@ class Engine:
         if not track.is_live:
             return self._renderer.ahead(track)
         if track is not self._renderer.current:
-            return HEADSTART * FRAME_SAMPLES if track is self._incoming else 0
+            is_next = track is self._incoming or self._renderer.current is None
+            return HEADSTART * FRAME_SAMPLES if is_next else 0
         queued = 0 if self._ring is None else self._ring.queued
         return (LIVE_AHEAD - queued if queued else HEADSTART) * FRAME_SAMPLES
 

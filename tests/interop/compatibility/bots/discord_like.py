@@ -7,10 +7,11 @@ from console import Heard, packet
 
 
 class DiscordBot:
-    """Commands of the compatibility table, for ``library``: the module imported."""
+    """Commands of the compatibility table, for ``library`` (a module) and its voicekit client."""
 
-    def __init__(self, library: Any, task: dict[str, Any]) -> None:
+    def __init__(self, library: Any, voice_client: Any, task: dict[str, Any]) -> None:
         self.library = library
+        self.voice_client = voice_client
         self.task = task
         self.heard_frames = Heard()
         library.http.Route.BASE = library.http.Route.API_BASE_URL = task["rest_url"]
@@ -22,16 +23,6 @@ class DiscordBot:
         # Two seconds without another guild, by default: there is only one.
         self.client = library.Client(intents=intents, guild_ready_timeout=0.2)
         self.voice: Any = None
-
-    # -- filled in by each library ------------------------------------------------------
-
-    def voice_client(self) -> Any:
-        """Return what ``channel.connect(cls=...)`` takes: voicekit's."""
-        raise NotImplementedError("there is no adapter for this library yet")
-
-    async def listen(self) -> None:
-        """Give what is received to ``self.heard_frames``, from now on."""
-        raise NotImplementedError("there is no adapter for this library yet")
 
     # -- commands -------------------------------------------------------------------------
 
@@ -93,8 +84,12 @@ class DiscordBot:
 
     async def join(self, channel_id: int, within: float = 10) -> None:
         channel = self.client.get_channel(channel_id)
-        self.voice = await channel.connect(cls=self.voice_client(), timeout=within, reconnect=True)
-        await self.listen()
+        self.voice = await channel.connect(cls=self.voice_client, timeout=within, reconnect=True)
+        self._listening = asyncio.ensure_future(self._listen())
+
+    async def _listen(self) -> None:
+        async for frame in self.voice.voice.frames():
+            self.heard_frames.add(frame.user_id, frame.opus, frame.e2ee)
 
     async def leave(self) -> None:
         if self.voice is not None:
