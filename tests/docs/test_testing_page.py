@@ -1,4 +1,4 @@
-"""The pytest example of docs/testing.md runs as what it is: a test file with the plugin."""
+"""The pytest examples of docs/testing.md run as what they are: test files with the plugin."""
 
 import os
 import re
@@ -6,18 +6,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ..interop.compatibility.libraries import LIBRARIES
+from ..interop.environment import python_with
+
+DISCORDPY = LIBRARIES[0]
+#: What `voicekit[testing]` brings.
+TESTING = ("pytest>=8", "trio>=0.27", "cryptography>=42")
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_example_for_pytest_passes(tmp_path: Path) -> None:
+def run_example(number: int, folder: Path, python: str | Path = sys.executable) -> str:
+    """Run one of the page's examples with pytest and return what that said."""
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    (tmp_path / "test_example.py").write_text(block)
+    blocks = re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (folder / "test_example.py").write_text(blocks[number])
     # Autoload would find the plugin twice where voicekit is installed.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "voicekit.testing.plugin", "-q", "."]
+    command = [str(python), "-m", "pytest", "-p", "voicekit.testing.plugin", "-q", "."]
     result = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "4 passed" in result.stdout
+    return result.stdout
+
+
+def test_the_example_for_voice_clients_passes(tmp_path: Path) -> None:
+    assert "4 passed" in run_example(1, tmp_path)
+
+
+@pytest.mark.interop
+def test_the_example_with_discordpy_passes(tmp_path: Path) -> None:
+    python = python_with(tmp_path / "venv", *DISCORDPY.requirements, *TESTING)
+    assert "2 passed" in run_example(0, tmp_path, python)

@@ -20,8 +20,10 @@ def python_with(folder: Path, *requirements: str) -> Path:
     wanted = "\n".join((sys.version, *requirements))
     if not complete.exists() or complete.read_text() != wanted:
         complete.unlink(missing_ok=True)
-        venv.create(folder, clear=True, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
+        venv.create(folder, clear=True)
+        # Our own pip installs into it: one of its own takes as long as what is wanted there.
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        install = [*pip, "install", "--quiet", *requirements]
         try:
             made = subprocess.run(install, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
         except subprocess.TimeoutExpired:
