@@ -301,6 +301,9 @@ def test_passing_through_needs_no_libopus(tmp_path: Path) -> None:
         "from voicekit.media import *\n"
         "source = open_source(sys.stdin.buffer.read())\n"
         "print(source.passthrough, len(list(iter(source.read, None))))\n"
+        "packets = iter([b'\\xfc\\xff\\xfe'] * 3)\n"
+        "provided = open_opus_provider(lambda: next(packets, None))\n"
+        "print(len(list(iter(provided.next_packet, None))), provided.next_pcm())\n"
         "try: open_source(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__)\n"
     )
@@ -313,4 +316,6 @@ def test_passing_through_needs_no_libopus(tmp_path: Path) -> None:
         timeout=60,
         cwd=ROOT,
     )
-    assert run.stdout.decode().split() == ["True", "150", "OpusNotFound"], run.stderr.decode()
+    assert run.stdout.decode().split() == ["True", "150", "3", "None", "OpusNotFound"], (
+        run.stderr.decode()
+    )

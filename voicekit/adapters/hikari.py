@@ -187,10 +187,8 @@ class VoicekitVoiceConnection(VoiceConnection):
     @property
     def voice(self) -> Voice:
         """The call: everything that is heard, recorded and played. Raises ``hikari.VoiceError``."""
-        voice = self._stay.voice
-        if voice is None or not self.is_alive:
-            raise VoiceError("this call is over: connect_to makes another one")
-        return voice
+        with raising(_ERRORS):
+            return self._stay.require_voice()
 
     @property
     def player(self) -> Player:

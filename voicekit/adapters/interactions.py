@@ -12,16 +12,12 @@ from typing import Any, Unpack
 from interactions import ActiveVoiceState, Client, Intents
 from interactions.api.events import RawGatewayEvent
 from interactions.client.const import Missing
-from interactions.client.errors import (
-    VoiceAlreadyConnected,
-    VoiceConnectionTimeout,
-    VoiceNotConnected,
-)
+from interactions.client.errors import VoiceAlreadyConnected, VoiceConnectionTimeout
 from interactions.models.discord.snowflake import to_snowflake
 from interactions.models.internal.listener import Listener
 
 from ..aio import Voice
-from ..errors import PlaybackError, VoicekitError
+from ..errors import NotConnected, PlaybackError, VoicekitError
 from ..join import SendVoiceState
 from .host_errors import raising
 from .interactions_errors import ERRORS, with_text
@@ -345,10 +341,10 @@ class VoicekitVoiceState(ActiveVoiceState):
     # -- behind it -------------------------------------------------------------------------
 
     def _require_voice(self) -> Voice:
-        if self._stay is None or not self._stay.is_connected:
-            raise with_text(VoiceNotConnected)("there is no voice call: connect to a channel first")
-        assert self.ws is not None
-        return self.ws
+        with raising(ERRORS):
+            if self._stay is None:
+                raise NotConnected("there is no voice call: connect to a channel first")
+            return self._stay.require_voice()
 
     def _act(self, act: Any) -> None:
         self._require_voice()

@@ -26,8 +26,9 @@ def adopt(audio: BaseAudio | AudioSource | File, channel_bitrate: int) -> AudioS
     """Return what plays ``audio``: it opens files, and so belongs into a worker thread.
 
     An `Audio` or `AudioVolume` that has no wishes for FFmpeg needs none: what its ``source`` names
-    is opened as by `open_source`. Any other is asked for 20 ms when they are due.
-    ``channel_bitrate`` is in bits per second; the audio's own ``bitrate`` (kbit/s) goes first.
+    is opened as by `open_source`. Any other is asked for 20 ms when they are due. Closing it cleans
+    the audio up. ``channel_bitrate`` is in bits per second; the audio's own ``bitrate`` (kbit/s)
+    goes first.
     """
     if isinstance(audio, AudioSource):
         return audio
@@ -37,20 +38,21 @@ def adopt(audio: BaseAudio | AudioSource | File, channel_bitrate: int) -> AudioS
     if _is_plain(audio):
         return _HostAudio(audio, open_source(audio.source, encoder=options), options)
     audio.encoder = None  # FFmpeg's bit rate is looked for there
-    if audio.needs_encode:
-        inner = open_provider(_reader(audio, _SILENCE), encoder=options)
-    else:
-        inner = open_opus_provider(_reader(audio, _SILENT_OPUS), encoder=options)
-    return _HostAudio(audio, inner, options)
+    if not audio.needs_encode:
+        return open_opus_provider(
+            _reader(audio, _SILENT_OPUS), encoder=options, close=audio.cleanup
+        )
+    return _HostAudio(audio, open_provider(_reader(audio, _SILENCE), encoder=options), options)
 
 
-def set_volume(source: AudioSource, volume: float) -> None:
-    """Make a source of `adopt` as loud: by its audio object, where there is one that can be."""
-    if not isinstance(source, _HostAudio):
+def set_volume(audio: object, source: AudioSource, volume: float) -> None:
+    """Make what plays as loud, if it can be; ``source`` is `adopt`'s of ``audio``."""
+    if not isinstance(audio, BaseAudio):
         source.volume = volume
-    elif hasattr(source.audio, "volume"):
-        source.audio.volume = volume
-        source.notice_volume()
+    elif hasattr(audio, "volume"):
+        audio.volume = volume
+        if isinstance(source, _HostAudio):
+            source.notice_volume()
 
 
 def _is_plain(audio: BaseAudio) -> bool:

@@ -35,7 +35,7 @@ class VoicekitPlayer:
         try:
             source = await in_thread(adopt, self.current_audio, channel_bitrate)
             self._source = source
-            set_volume(source, self.state.volume)
+            set_volume(self.current_audio, source, self.state.volume)
             if self._is_stopping:
                 self._end(None)
             else:
@@ -49,7 +49,7 @@ class VoicekitPlayer:
     def set_volume(self, volume: float) -> None:
         """Forward a volume to whatever has one."""
         if self._source is not None:
-            set_volume(self._source, volume)
+            set_volume(self.current_audio, self._source, volume)
 
     def stop(self) -> None:
         """End it within a frame. Idempotent."""

@@ -142,6 +142,13 @@ class Stay:
         """Whether we have deafened ourselves."""
         return self._deaf
 
+    def require_voice(self) -> aio.Voice:
+        """Return the call. Raises `NotConnected` without one, `LocalProtocolError` elsewhere."""
+        self._check_thread()
+        if self.voice is None or not self.is_connected:
+            raise NotConnected("there is no voice call: connect to a channel first")
+        return self.voice
+
     # -- for the host's user -----------------------------------------------------------------
 
     async def join(self) -> aio.Voice:
@@ -180,7 +187,7 @@ class Stay:
         nobody answers: we are where we were; and what the call ended with. Who is cancelled may be
         moved all the same.
         """
-        voice = self._require_call()
+        voice = self.require_voice()
         if channel_id == self._channel_id:
             return
         move, before = self._registry.move, self._channel_id
@@ -194,7 +201,7 @@ class Stay:
 
     def set_self(self, *, mute: bool | None = None, deaf: bool | None = None) -> None:
         """Mute or deafen ourselves for everybody to see. None: as it is."""
-        self._require_call()
+        self.require_voice()
         self._mute = self._mute if mute is None else mute
         self._deaf = self._deaf if deaf is None else deaf
         set_self = self._registry.set_self
@@ -245,12 +252,6 @@ class Stay:
                 "a voice call belongs to the thread of its event loop: from others use"
                 " asyncio.run_coroutine_threadsafe or loop.call_soon_threadsafe"
             )
-
-    def _require_call(self) -> aio.Voice:
-        self._check_thread()
-        if self.voice is None or not self.is_connected:
-            raise NotConnected("there is no voice call: connect to a channel first")
-        return self.voice
 
     async def _ask(self, request: Callable[[float], object]) -> RegistryEvent:
         """Make a request of the registry, and wait for the host's answer to it."""

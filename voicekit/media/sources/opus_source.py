@@ -94,6 +94,8 @@ class OpusSource(FileSource):
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms as samples, the volume not applied; None at the end."""
         if self._decoder is None:
+            if not (self._waiting or self._fill() or self._begin_again(0.0)):
+                return None  # at the end there is nothing for which libopus would be needed
             self._settle_decoder()
             self._pcm.clear()
         while (frame := self._pcm.take()) is None:

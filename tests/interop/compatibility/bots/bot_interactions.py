@@ -1,10 +1,14 @@
 """A bot on interactions.py."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import interactions
-from console import Heard, run
+from console import Heard, Numbered, run
+
+from voicekit.adapters.interactions import VoicekitVoiceState
+from voicekit.errors import CallClosed
 
 
 class InteractionsBot:
@@ -46,22 +50,52 @@ class InteractionsBot:
         return {"states": 1, "servers": 1, "members": members}
 
     async def join(self, channel_id: int, within: float = 10) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        self.voice = VoicekitVoiceState(
+            client=self.client, guild_id=self.guild_id, channel_id=channel_id
+        )
+        await self.voice.connect(timeout=within)
+        self._listening = asyncio.ensure_future(self._listen(self.voice.ws))
+
+    async def _listen(self, voice: Any) -> None:
+        with suppress(CallClosed):  # kicked, as tests will have it
+            async for frame in voice.frames():
+                self.heard_frames.add(frame.user_id, frame.opus, frame.e2ee)
 
     async def leave(self) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        await self.client.get_guild(self.guild_id).voice_state.disconnect()
 
     async def play(self, first: int, count: int) -> None:
-        raise NotImplementedError("there is no adapter for this library yet")
+        await self.voice.play(_NumberedAudio(first, count))
 
     async def heard(self) -> dict[str, Any]:
         return self.heard_frames.report()
 
     async def state(self) -> dict[str, Any]:
-        raise NotImplementedError("there is no adapter for this library yet")
+        connected = self.voice is not None and self.voice.connected
+        return {
+            "connected": connected,
+            "channel": int(self.voice.channel.id) if connected else None,
+        }
 
     async def quit(self) -> None:
         await self.client.stop()
+
+
+class _NumberedAudio(interactions.api.voice.audio.BaseAudio):
+    """Numbered packets, as an audio object of the library."""
+
+    needs_encode = False
+    locked_stream = False
+    audio_complete = True
+
+    def __init__(self, first: int, count: int) -> None:
+        self._packets = Numbered(first, count)
+
+    def read(self, frame_size: int) -> bytes:
+        return self._packets.read() or b""
+
+    def cleanup(self) -> None:
+        pass
 
 
 if __name__ == "__main__":
