@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from voicekit.aio.threads import THREAD_NAME
 
 #: A test without any timer that waits for nothing (seconds, real ones).
 PATIENCE = 5.0
+#: How often to look whether a worker thread is still there (seconds, real ones).
+THREAD_STEP = 0.002
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -20,8 +23,15 @@ class _JumpingSelector(selectors.DefaultSelector):
         events = super().select(0)
         if events or timeout == 0:
             return events
-        if timeout is None or any(t.name == THREAD_NAME for t in threading.enumerate()):
+        if timeout is None:
             return super().select(PATIENCE)
+        # A thread that has told its result may be there a little longer: nothing wakes us then.
+        patience = time.monotonic() + PATIENCE
+        while any(t.name == THREAD_NAME for t in threading.enumerate()):
+            if events := super().select(THREAD_STEP):
+                return events
+            if time.monotonic() > patience:
+                return []
         self.loop.jump(timeout)
         return []
 
