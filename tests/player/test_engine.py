@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trio.players import Song, packets
+from tests.drivers.players import Song, packets
 from voicekit.media.player import EndReason, QueueEnded, Track, TrackEnded, TrackStarted
 
 from .rig import DEPTH, Rig

@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import trio
 
 from voicekit.codes import SILENCE_FRAME
 from voicekit.config import Config
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media import AudioSource
 from voicekit.media.player import PlayerEvent
 from voicekit.media.sources.source import checked_seconds
 from voicekit.opus import Decoder
-from voicekit.trio import Listening, Voice, connect
 
-from .calls import EARS, MOUTH, collect, in_memory, info
-from .memory_network import MemoryNetwork
+from ..trio.calls import EARS, MOUTH, collect, info
+from .libraries import Listening, Network, lib
 
 Samples = npt.NDArray[np.int16]
 
@@ -93,22 +92,22 @@ def levels(signal: npt.NDArray[np.float64], step: int = 960) -> npt.NDArray[np.f
 
 @asynccontextmanager
 async def playing(
-    listening: Listening, network: MemoryNetwork
+    listening: Listening, network: Network
 ) -> AsyncIterator[tuple[Voice, list[bytes]]]:
     """A call, and what somebody hears of it."""
     heard: list[bytes] = []
     async with (
-        connect(
+        lib.connect(
             info(listening.url, EARS), config=Config(receive_only=True), network=network
         ) as ears,
-        connect(info(listening.url, MOUTH), network=network) as mouth,
-        trio.open_nursery() as nursery,
+        lib.connect(info(listening.url, MOUTH), network=network) as mouth,
+        lib.open_nursery() as nursery,
     ):
         nursery.start_soon(collect, ears.frames(), heard)
         yield mouth, heard
-        with trio.fail_after(60):
+        with lib.fail_after(60):
             await mouth.player.wait_for_stopped()
-            await trio.sleep(0.1)
+            await lib.sleep(0.1)
         nursery.cancel_scope.cancel()
 
 
@@ -116,12 +115,12 @@ def in_call(use: Callable[[Voice, list[bytes]], Awaitable[None]], **keywords: An
     """Run ``use`` in a call in memory, on a mock clock; return the packets that were heard."""
     heard: list[bytes] = []
 
-    async def main(listening: Listening, network: MemoryNetwork) -> None:
+    async def main(listening: Listening, network: Network) -> None:
         async with playing(listening, network) as (voice, packets):
             await use(voice, packets)
         heard.extend(packets)
 
-    in_memory(main, **keywords)
+    lib.in_memory(main, **keywords)
     return [packet for packet in heard if packet != SILENCE_FRAME]
 
 

@@ -3,10 +3,9 @@
 import logging
 
 import pytest
-import trio
 
-from voicekit.errors import CallClosed, LocalProtocolError, MediaError, PlaybackError
-from voicekit.media import open_opus_provider
+from voicekit.driver.playing import PlayingCall as Voice
+from voicekit.errors import CallClosed, LocalProtocolError, PlaybackError
 from voicekit.media.player import (
     CallbackFailed,
     EndReason,
@@ -17,25 +16,24 @@ from voicekit.media.player import (
     TrackEnded,
     TrackStarted,
 )
-from voicekit.trio import Listening, Voice, connect
 
-from .calls import SILENCE, Packets, account, in_memory, info
-from .memory_network import MemoryNetwork
+from ..trio.calls import SILENCE, Packets, account, info
+from .libraries import Listening, Network, lib
 from .players import Song, in_call, kinds, packets
 
 
 def test_play_returns_at_once_and_wait_finish_at_the_end() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         player = voice.player
-        began = trio.current_time()
+        began = lib.current_time()
         await player.play(Song(1, 50))
-        assert trio.current_time() == began
+        assert lib.current_time() == began
         assert player.is_playing
         await player.wait_for_stopped()
-        assert trio.current_time() - began == pytest.approx(1.1, abs=0.03)
+        assert lib.current_time() - began == pytest.approx(1.1, abs=0.03)
         assert not player.is_playing
         await player.play(Song(2, 50), wait_finish=True)
-        assert trio.current_time() - began == pytest.approx(2.2, abs=0.05)
+        assert lib.current_time() - began == pytest.approx(2.2, abs=0.05)
         assert player.current_audio is None
         assert not voice.connection.lent
 
@@ -47,7 +45,7 @@ def test_stop_is_heard_within_a_frame_and_forgets_the_queue() -> None:
         player = voice.player
         await player.play(Song(1, 500))
         player.queue.append(Song(2, 10))
-        await trio.sleep(1.0)
+        await lib.sleep(1.0)
         sent = voice.frames_played
         player.stop()
         player.stop()
@@ -56,7 +54,7 @@ def test_stop_is_heard_within_a_frame_and_forgets_the_queue() -> None:
         assert len(player.queue) == 0
         await player.wait_for_stopped()
         assert voice.frames_played <= sent + 1
-        await trio.sleep(0.01)
+        await lib.sleep(0.01)
         assert heard[-5:] == SILENCE
         await player.play(Song(3, 5))
 
@@ -69,14 +67,14 @@ def test_pause_freezes_and_resume_goes_on_with_the_next_frame() -> None:
         player = voice.player
         events = player.events()
         await player.play(Song(1, 100))
-        await trio.sleep(1.0)
+        await lib.sleep(1.0)
         player.pause()
         player.pause()
         assert player.is_paused
         assert not player.is_playing
-        await trio.sleep(1)
+        await lib.sleep(1)
         before = player.elapsed, player.position, voice.frames_played
-        await trio.sleep(10)
+        await lib.sleep(10)
         assert (player.elapsed, player.position, voice.frames_played) == before
         assert player.elapsed == pytest.approx(1.0, abs=0.04)
         player.resume()
@@ -100,12 +98,12 @@ def test_elapsed_counts_what_was_sent_and_position_says_where_it_is() -> None:
         assert (player.elapsed, player.position) == (0, 0)
         song = Song(1, 500)
         await player.play(song)
-        await trio.sleep(2.01)
+        await lib.sleep(2.01)
         assert player.current_audio is song
         assert player.elapsed == pytest.approx(voice.frames_played * 0.02)
         player.seek(8.0)
         assert player.position == pytest.approx(8.0, abs=0.021)
-        await trio.sleep(1)
+        await lib.sleep(1)
         assert player.elapsed == pytest.approx(3.0, abs=0.04)
         assert player.position == pytest.approx(9.0, abs=0.04)
         player.stop()
@@ -118,10 +116,10 @@ def test_elapsed_counts_what_was_sent_and_position_says_where_it_is() -> None:
 def test_seek_goes_on_exactly_there(target: float) -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Song(1, 500))
-        await trio.sleep(3.0)
+        await lib.sleep(3.0)
         sent = voice.frames_played
         voice.player.seek(target)
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         nonlocal boundary
         boundary = sent
         voice.player.seek(9.0)
@@ -144,7 +142,7 @@ def test_seeking_what_can_not_be_sought_changes_nothing() -> None:
         with pytest.raises(LocalProtocolError, match="nothing"):
             voice.player.seek(1)
         await voice.player.play(Packets(packets(1, 50)))
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         with pytest.raises(LocalProtocolError, match="sought"):
             voice.player.seek(1)
         with pytest.raises(ValueError, match="seconds"):
@@ -161,7 +159,7 @@ def test_the_queue_plays_gaplessly_in_order() -> None:
         for song in songs:
             player.queue.append(song)
         assert list(player.queue)[-2:] == songs[2:]
-        await trio.sleep(0.6)
+        await lib.sleep(0.6)
         assert player.current_audio is songs[1]
         assert player.queue.list() == songs[2:]
         await player.wait_for_stopped()
@@ -183,9 +181,9 @@ def test_skip_goes_on_with_the_next_and_then_ends() -> None:
         player.queue.append(Song(3, 500))
         player.queue.insert(0, Song(4, 500))
         player.queue.skip(2)  # 4 and 2
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         player.queue.next()
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         player.skip()
         await player.wait_for_stopped()
         reasons = [event.reason for event in events.take() if isinstance(event, TrackEnded)]
@@ -203,7 +201,7 @@ def test_a_cleared_queue_leaves_what_plays() -> None:
         player = voice.player
         await player.play(Song(1, 50))
         player.queue.append(Song(2, 50))
-        await trio.sleep(0.98)  # the next is in the ring already
+        await lib.sleep(0.98)  # the next is in the ring already
         assert len(player.queue) == 1
         player.queue.clear()
         assert len(player.queue) == 0
@@ -214,7 +212,7 @@ def test_a_cleared_queue_leaves_what_plays() -> None:
 def test_what_is_appended_while_the_last_frames_go_out_follows_them() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Song(1, 50))
-        await trio.sleep(0.96)
+        await lib.sleep(0.96)
         voice.player.queue.append(Song(2, 50))
         await voice.player.wait_for_stopped()
         assert voice.stats().packets_sent == 105
@@ -225,24 +223,12 @@ def test_what_is_appended_while_the_last_frames_go_out_follows_them() -> None:
 def test_what_is_appended_in_the_silence_is_played_too() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Song(1, 50))
-        await trio.sleep(1.05)
+        await lib.sleep(1.05)
         assert not voice.player.is_playing
         voice.player.queue.append(Song(2, 50))
         assert voice.player.is_playing
 
     assert in_call(use) == packets(1, 50) + packets(2, 50)
-
-
-def test_live_sources_begin_when_it_is_their_turn_in_the_queue() -> None:
-    async def use(voice: Voice, heard: list[bytes]) -> None:
-        for tag in (1, 2):
-            left = packets(tag, 25)
-            provide = lambda left=left: left.pop(0) if left else None  # noqa: E731
-            voice.player.queue.append(open_opus_provider(provide))
-        with trio.fail_after(10):
-            await voice.player.wait_for_stopped()
-
-    assert in_call(use) == packets(1, 25) + packets(2, 25)
 
 
 def test_play_replaces_what_plays_without_a_gap() -> None:
@@ -251,9 +237,9 @@ def test_play_replaces_what_plays_without_a_gap() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         player = voice.player
         await player.play(Song(1, 500), after=lambda error: ends.append((1, error)))
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         await player.play(Song(2, 50), after=lambda error: ends.append((2, error)))
-        await trio.sleep(0.05)
+        await lib.sleep(0.05)
         assert ends == [(1, None)]
         await player.wait_for_stopped()
         assert voice.stats().packets_sent == voice.frames_played + 5
@@ -272,11 +258,11 @@ def test_another_source_takes_the_place_of_one_without_a_gap() -> None:
         with pytest.raises(LocalProtocolError):
             player.source = Song(2, 50)
         await player.play(Song(1, 500), after=ends.append)
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         elapsed = player.elapsed
         player.source = other = Song(2, 50)
         assert ends == []
-        await trio.sleep(0.1)
+        await lib.sleep(0.1)
         assert player.source is other
         assert player.elapsed == pytest.approx(elapsed + 0.1, abs=0.041)
         assert player.position == pytest.approx(0.1, abs=0.041)
@@ -294,7 +280,7 @@ def test_a_loop_has_no_gap_and_ends_where_it_is_told() -> None:
         player.loop = True
         await player.play(Song(1, 20))
         player.queue.append(Song(2, 5))
-        await trio.sleep(1.0)
+        await lib.sleep(1.0)
         assert player.position == pytest.approx(0.2, abs=0.041)
         assert player.elapsed == pytest.approx(1.0, abs=0.041)
         player.loop = False
@@ -307,9 +293,9 @@ def test_a_loop_has_no_gap_and_ends_where_it_is_told() -> None:
 def test_a_loop_that_is_asked_for_late_goes_on_all_the_same() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Song(1, 20))
-        await trio.sleep(0.36)  # all of it was read
+        await lib.sleep(0.36)  # all of it was read
         voice.player.loop = True
-        await trio.sleep(0.2)
+        await lib.sleep(0.2)
         voice.player.loop = False
 
     assert in_call(use) == packets(1, 20) * 2
@@ -369,30 +355,26 @@ def test_a_source_that_fails_is_told_and_the_queue_goes_on() -> None:
         events = player.events()
         broken = Breaks(1, 20)
         await player.play(broken, after=ends.append)
-        player.queue.append("nowhere.ogg", after=ends.append)
         player.queue.append(Song(2, 20), after=ends.append)
         await player.wait_for_stopped()
         failed = [event for event in events.take() if isinstance(event, SourceFailed)]
-        assert [event.source for event in failed] == [broken, "nowhere.ogg"]
+        assert [event.source for event in failed] == [broken]
         assert isinstance(failed[0].error.__cause__, OSError)
-        assert "nowhere.ogg" in str(failed[1].error)
         with pytest.raises(PlaybackError, match="the disk is gone"):
             await player.play(Breaks(3, 5), wait_finish=True)
-        with pytest.raises(MediaError, match=r"nowhere\.ogg"):
-            await player.play("nowhere.ogg")
         assert voice.connection.is_ready
 
     assert in_call(use) == packets(1, 20) + packets(2, 20) + packets(3, 5)
-    assert [type(error) for error in ends] == [PlaybackError, PlaybackError, type(None)]
+    assert [type(error) for error in ends] == [PlaybackError, type(None)]
 
 
 def test_who_waits_and_is_cancelled_stops_it() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
-        with trio.move_on_after(0.5):
+        with lib.move_on_after(0.5):
             await voice.player.play(Song(1, 500), wait_finish=True)
         assert not voice.player.is_playing
         assert not voice.player.is_running
-        with trio.move_on_after(0.5) as scope:
+        with lib.move_on_after(0.5) as scope:
             await voice.player.play(Song(2, 500))
             voice.player.queue.append(Song(3, 10))
             await voice.player.wait_for_stopped()  # stops nothing
@@ -408,12 +390,12 @@ def test_who_waits_and_is_cancelled_stops_it() -> None:
 def test_the_end_of_the_call_ends_everything() -> None:
     ends: list[object] = []
 
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
             events = voice.player.events()
             await voice.player.play(Song(1, 500), after=ends.append)
             voice.player.queue.append(Song(2, 500), after=ends.append)
-            await trio.sleep(0.5)
+            await lib.sleep(0.5)
         assert [type(error) for error in ends] == [CallClosed] * 2
         reasons = [e.reason for e in events.take() if isinstance(e, TrackEnded)]
         assert reasons == [EndReason.CALL_ENDED] * 2
@@ -422,7 +404,7 @@ def test_the_end_of_the_call_ends_everything() -> None:
             await voice.player.play(Song(1, 5))
         assert account(listening).packets_bad == {}
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_a_paused_player_can_be_stopped_skipped_and_left() -> None:
@@ -431,25 +413,25 @@ def test_a_paused_player_can_be_stopped_skipped_and_left() -> None:
         events = player.events()
         await player.play(Song(1, 500))
         player.queue.append(Song(2, 10))
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         player.pause()
-        await trio.sleep(1)
+        await lib.sleep(1)
         player.skip()
-        await trio.sleep(1)
+        await lib.sleep(1)
         player.resume()
         await player.wait_for_stopped()
         assert Paused() in (story := events.take())
         assert Resumed() in story
         await player.play(Song(3, 500))
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         player.pause()
-        await trio.sleep(1)
+        await lib.sleep(1)
         player.stop()
         await player.wait_for_stopped()
         await player.play(Song(4, 500))
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         player.pause()
-        await trio.sleep(1)
+        await lib.sleep(1)
         await player.play(Song(5, 10))
         assert player.is_playing
 
@@ -465,7 +447,7 @@ def test_packets_and_samples_can_be_sent_by_hand() -> None:
         with pytest.raises(ValueError, match="3840"):
             player.send_audio_packet(bytes(100))
         voice.stop_audio()
-        await trio.sleep(0.5)
+        await lib.sleep(0.5)
         await player.play(Song(2, 10))
         with pytest.raises(LocalProtocolError, match="player"):
             player.send_audio_packet(packets(1, 1)[0], encode=False)

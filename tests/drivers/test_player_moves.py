@@ -1,15 +1,14 @@
 """A call that moves, resumes or is made anew: the player waits, says so, and loses nothing."""
 
 import pytest
-import trio
 
 from voicekit.config import Config
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media.player import Continued, Interrupted, PlayerEvent
 from voicekit.server import HostVoiceServer, HostVoiceState
-from voicekit.trio import Listening, Voice, connect
 
-from .calls import EARS, MOUTH, SILENCE, account, collect, in_memory, info
-from .memory_network import MemoryNetwork
+from ..trio.calls import EARS, MOUTH, SILENCE, account, collect, info
+from .libraries import Listening, Network, lib
 from .players import Song, packets
 
 
@@ -31,21 +30,21 @@ def play_through(disturb: str) -> tuple[list[bytes], list[PlayerEvent], Listenin
             case HostVoiceServer(_, user_id, token, endpoint) if user_id in voices:
                 voices[user_id].update_voice_server(token, endpoint)
 
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         servers.append(listening)
         listener = Config(receive_only=True)
         async with (
-            connect(info(listening.url, EARS), config=listener, network=network) as ears,
-            connect(info(listening.url), network=network) as voice,
-            trio.open_nursery() as nursery,
+            lib.connect(info(listening.url, EARS), config=listener, network=network) as ears,
+            lib.connect(info(listening.url), network=network) as voice,
+            lib.open_nursery() as nursery,
         ):
             voices[MOUTH] = voice
             nursery.start_soon(collect, ears.frames(), heard)
             events = voice.player.events()
             await voice.player.play(Song(1, 100))
             voice.player.queue.append(Song(2, 50))
-            await trio.sleep(1.01)  # between two frames: none is on its way
-            faults, now = listening.server.faults, trio.current_time()
+            await lib.sleep(1.01)  # between two frames: none is on its way
+            faults, now = listening.server.faults, lib.current_time()
             match disturb:
                 case "drop":
                     faults.drop(now, user_id=MOUTH)
@@ -58,13 +57,13 @@ def play_through(disturb: str) -> tuple[list[bytes], list[PlayerEvent], Listenin
                 case "new session":
                     faults.close(4006, now, user_id=MOUTH)
                     listening.drain()
-                    await trio.sleep(1)
+                    await lib.sleep(1)
                     voice.update_voice_state(None, "old")
                     voice.update_voice_state(200, "new session")
                     voice.update_voice_server("new token", listening.url)
             listening.drain()
             await voice.player.wait_for_stopped()
-            await trio.sleep(0.1)
+            await lib.sleep(0.1)
             story.extend(events.take())
             assert voice.frames_played == 150
             assert voice.stats().drops == {}
@@ -73,7 +72,7 @@ def play_through(disturb: str) -> tuple[list[bytes], list[PlayerEvent], Listenin
         assert sum(s.packets_valid for s in sessions) == 155
         assert all(s.packets_bad == {} for s in sessions)
 
-    in_memory(use, handle_event=be_the_host)
+    lib.in_memory(use, handle_event=be_the_host)
     return heard, story, servers[0]
 
 
@@ -112,21 +111,21 @@ def test_a_move_to_another_channel_goes_on_there() -> None:
 
 @pytest.mark.parametrize("command", ["volume", "seek", "skip", "play", "pause", "stop"])
 def test_commands_work_while_nothing_can_be_sent(command: str) -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         heard: list[bytes] = []
         listener = Config(receive_only=True)
         async with (
-            connect(info(listening.url, EARS), config=listener, network=network) as ears,
-            connect(info(listening.url), network=network) as voice,
-            trio.open_nursery() as nursery,
+            lib.connect(info(listening.url, EARS), config=listener, network=network) as ears,
+            lib.connect(info(listening.url), network=network) as voice,
+            lib.open_nursery() as nursery,
         ):
             nursery.start_soon(collect, ears.frames(), heard)
             player = voice.player
             await player.play(Song(1, 100))
             player.queue.append(Song(2, 10))
-            await trio.sleep(1.01)
+            await lib.sleep(1.01)
             voice.update_voice_server("token", None)  # the server went away
-            await trio.sleep(1)
+            await lib.sleep(1)
             match command:
                 case "volume":
                     player.volume = 0.5
@@ -141,14 +140,14 @@ def test_commands_work_while_nothing_can_be_sent(command: str) -> None:
                     player.pause()
                 case "stop":
                     player.stop()
-                    with trio.fail_after(1):
+                    with lib.fail_after(1):
                         await player.wait_for_stopped()
-            await trio.sleep(1)
+            await lib.sleep(1)
             assert len(heard) == 51
             voice.update_voice_server("new token", listening.url)
-            await trio.sleep(2)
+            await lib.sleep(2)
             player.resume()
-            await trio.sleep(2)
+            await lib.sleep(2)
             assert not player.is_running
             nursery.cancel_scope.cancel()
         spoken = [packet for packet in heard if packet not in SILENCE]
@@ -163,11 +162,11 @@ def test_commands_work_while_nothing_can_be_sent(command: str) -> None:
         }
         assert spoken == song[:51] + after[command]
 
-    in_memory(use)
+    lib.in_memory(use)
 
 
 def test_what_is_played_before_there_is_a_session_waits_for_it() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
+    async def use(listening: Listening, network: Network) -> None:
         nowhere = info(listening.url)
         nowhere = type(nowhere)(
             endpoint=None,
@@ -177,23 +176,23 @@ def test_what_is_played_before_there_is_a_session_waits_for_it() -> None:
             session_id=nowhere.session_id,
             token=nowhere.token,
         )
-        async with connect(nowhere, network=network, wait_ready=False) as voice:
+        async with lib.connect(nowhere, network=network, wait_ready=False) as voice:
             player = voice.player
             await player.play(Song(1, 50))
             player.queue.append(Song(2, 5))
             player.volume = 0.5
             player.volume = 1.0
-            await trio.sleep(1)
+            await lib.sleep(1)
             assert player.is_playing
             assert player.elapsed == 0
             player.stop()
-            with trio.fail_after(1):
+            with lib.fail_after(1):
                 await player.wait_for_stopped()
             player.queue.append(Song(3, 5))
-            await trio.sleep(1)
+            await lib.sleep(1)
             voice.update_voice_server("token", listening.url)
             await player.wait_for_stopped()
             assert voice.frames_played == 5
         assert account(listening).packets_valid == 10
 
-    in_memory(use)
+    lib.in_memory(use)

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-import trio
 
 from tests.media.files import wav
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media import EncoderOptions, open_source
 from voicekit.opus import Encoder
-from voicekit.trio import Voice
 
+from .libraries import lib
 from .players import Signal, Song, decoded, in_call, levels, packets, tone
 
 
@@ -42,7 +42,7 @@ def test_a_new_volume_is_heard_within_40_ms_and_in_the_right_place(
         nonlocal sent
         source = Signal(signal)
         await voice.player.play(source)
-        await trio.sleep(0.81)
+        await lib.sleep(0.81)
         sent = voice.frames_played
         louder = voice.player if whose == "player" else source
         louder.volume = volume
@@ -80,7 +80,7 @@ def test_a_volume_that_is_turned_all_the_time_drops_nothing() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Signal(signal))
         for n in range(150):
-            await trio.sleep(0.011)
+            await lib.sleep(0.011)
             voice.player.volume = 1.0 + 0.1 * (n % 2)
 
     spoken = in_call(use)
@@ -102,7 +102,7 @@ def test_packets_pass_untouched_at_volume_1_and_only_then() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Own())
         for volume in (0.5, 1.0):
-            await trio.sleep(0.61)
+            await lib.sleep(0.61)
             turned.append(voice.frames_played)
             voice.player.volume = volume
 
@@ -137,9 +137,9 @@ def test_a_volume_set_at_the_cut_undoes_and_joins_anew() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(Signal(signal[:cut]))
         voice.player.queue.append(Signal(signal[cut:]))
-        await trio.sleep(0.37)  # the cut is in the ring
+        await lib.sleep(0.37)  # the cut is in the ring
         voice.player.volume = 1.001
-        await trio.sleep(0.03)
+        await lib.sleep(0.03)
         voice.player.volume = 1.0
 
     spoken = in_call(use)
@@ -180,7 +180,7 @@ def test_skipping_fades_and_a_short_track_fades_as_long_as_it_is() -> None:
         await player.play(Signal(tone(5.0, 440)))
         player.queue.append(Signal(tone(0.2, 1000)))
         player.queue.append(Signal(tone(1.0, 700)))
-        await trio.sleep(1.0)
+        await lib.sleep(1.0)
         player.skip()
 
     spoken = in_call(use)
@@ -270,7 +270,7 @@ def test_packets_decoded_and_passed_untouched_in_turn_stay_in_their_places(
         gain[:] = before
         await voice.player.play(Own())
         for volume in volumes[1:]:
-            await trio.sleep(0.5)
+            await lib.sleep(0.5)
             moves = (voice.frames_played + 1) * 960
             gain[moves:] = volume
             gain[moves : moves + 960] = np.linspace(before, volume, 960)

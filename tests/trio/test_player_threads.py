@@ -1,4 +1,4 @@
-"""Live sources, slow ones and stalled ones: read when they are due, and no call ends for them."""
+"""Sources in threads, in real time: slow ones, stalled ones, files."""
 
 import io
 import threading
@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from tests.media.files import wav
-from voicekit.media import PushSource, open_opus_provider, open_provider
+from voicekit.errors import MediaError, PlaybackError
+from voicekit.media import open_opus_provider
 from voicekit.media.player import (
     EndReason,
     SourceFailed,
@@ -18,88 +19,10 @@ from voicekit.media.player import (
 )
 from voicekit.trio import Voice, connect
 
+from ..drivers.players import Song, packets, tone
 from .calls import EARS, SILENCE, collect, info, running_server
-from .players import Song, decoded, in_call, levels, packets, tone
 
 PATIENCE = 20
-
-
-def test_a_live_source_is_asked_when_a_frame_is_due_and_not_before() -> None:
-    ahead: list[int] = []
-
-    async def use(voice: Voice, heard: list[bytes]) -> None:
-        song = iter(packets(1, 100))
-        asked = 0
-
-        def provide() -> bytes | None:
-            nonlocal asked
-            asked += 1
-            ahead.append(asked - voice.frames_played)
-            return next(song, None)
-
-        source = open_opus_provider(provide)
-        source.blocking = False
-        await voice.player.play(source)
-
-    assert in_call(use) == packets(1, 100)
-    assert max(ahead) <= 3
-    assert len(ahead) == 101
-
-
-def test_a_deep_ring_holds_no_more_of_a_live_source() -> None:
-    async def use(voice: Voice, heard: list[bytes]) -> None:
-        source = PushSource(lead_in=0)
-        voice.player.ring = 1.0
-        await voice.player.play(source)
-        await trio.sleep(0.5)
-        assert source.push(tone(0.2)) == 4 * 9600
-        pushed = voice.frames_played
-        await trio.sleep(1)
-        source.end()
-        await voice.player.wait_for_stopped()
-        loud = levels(decoded(heard)) > 1000
-        assert pushed + 1 <= loud.argmax() <= pushed + 4
-        assert 9 <= loud.sum() <= 12
-
-    in_call(use)
-
-
-def test_what_is_pushed_comes_after_the_lead_in() -> None:
-    async def use(voice: Voice, heard: list[bytes]) -> None:
-        source = PushSource(lead_in=0.1)
-        source.push(tone(0.5))
-        source.end()
-        await voice.player.play(source, wait_finish=True)
-        assert voice.frames_played == 30
-        loud = levels(decoded(heard)) > 1000
-        assert loud.argmax() == 5
-
-    in_call(use)
-
-
-def test_a_provider_of_samples_and_what_it_raises() -> None:
-    left = [tone(0.02).tobytes()] * 10
-    ends: list[Exception | None] = []
-
-    def provide() -> bytes | None:
-        if not left:
-            raise RuntimeError("nobody speaks")
-        return left.pop()
-
-    async def use(voice: Voice, heard: list[bytes]) -> None:
-        events = voice.player.events()
-        source = open_provider(provide)
-        source.blocking = False
-        await voice.player.play(source, after=ends.append)
-        voice.player.queue.append(Song(2, 5))
-        await voice.player.wait_for_stopped()
-        failed = [event for event in events.take() if isinstance(event, SourceFailed)]
-        assert isinstance(failed[0].error.__cause__, RuntimeError)
-
-    spoken = in_call(use)
-    assert len(spoken) == 15
-    assert spoken[10:] == packets(2, 5)
-    assert "nobody speaks" in str(ends[0])
 
 
 class Stuck(Song):
@@ -160,6 +83,17 @@ def test_a_source_that_stalls_is_told_given_up_and_followed_by_the_next(
         stuck.release.set()
 
     assert on_sockets(use) == packets(1, 10) + packets(2, 10)
+
+
+def test_live_sources_begin_when_it_is_their_turn_in_the_queue() -> None:
+    async def use(voice: Voice, heard: list[bytes]) -> None:
+        for tag in (1, 2):
+            left = packets(tag, 25)
+            provide = lambda left=left: left.pop(0) if left else None  # noqa: E731
+            voice.player.queue.append(open_opus_provider(provide))
+        await voice.player.wait_for_stopped()
+
+    assert on_sockets(use) == packets(1, 25) + packets(2, 25)
 
 
 def test_skipping_a_stalled_source_waits_for_nobody() -> None:
@@ -241,6 +175,26 @@ def test_a_file_is_opened_in_a_thread_and_closed_at_the_end() -> None:
         assert threading.get_ident() not in file.threads
 
     trio.run(main)
+
+
+def test_what_can_not_be_opened_is_told_and_left_out() -> None:
+    ends: list[Exception | None] = []
+
+    async def use(voice: Voice, heard: list[bytes]) -> None:
+        player = voice.player
+        events = player.events()
+        with pytest.raises(MediaError, match=r"nowhere\.ogg"):
+            await player.play("nowhere.ogg")
+        assert not player.is_playing
+        player.queue.append("nowhere.ogg", after=ends.append)
+        player.queue.append(wav(tone(0.1)), after=ends.append)
+        await player.wait_for_stopped()
+        (failed,) = [event for event in events.take() if isinstance(event, SourceFailed)]
+        assert failed.source == "nowhere.ogg"
+        assert isinstance(failed.error, PlaybackError)
+
+    assert len(on_sockets(use)) == 5
+    assert [type(error) for error in ends] == [PlaybackError, type(None)]
 
 
 @pytest.mark.parametrize("way", ["stop", "leave"])
