@@ -6,7 +6,7 @@ from typing import Any
 
 from interactions.api.voice.audio import Audio, AudioVolume, BaseAudio
 
-from ..media import (
+from ...media import (
     AudioSource,
     EncoderOptions,
     File,
@@ -14,10 +14,11 @@ from ..media import (
     open_provider,
     open_source,
 )
-from ..media.pcm import FRAME_BYTES
+from ...media.pcm import FRAME_BYTES
 
 __all__ = ["adopt", "set_volume"]
 
+FRAME_SECONDS = 0.02
 _SILENCE = bytes(FRAME_BYTES)
 _SILENT_OPUS = b"\xf8\xff\xfe"
 
@@ -94,6 +95,7 @@ class _HostAudio(AudioSource):
         super().__init__(encoder=options)
         self.live = inner.live
         self._inner = inner
+        self._frames = 0
         self._lock = threading.Lock()  # `close` comes from another thread than `read`
 
     @property
@@ -111,9 +113,10 @@ class _HostAudio(AudioSource):
         return bool(getattr(self._inner, "seekable", False))
 
     @property
-    def position(self) -> float | None:
-        """Seconds from its beginning; None: it does not know."""
-        return getattr(self._inner, "position", None)
+    def position(self) -> float:
+        """Seconds from its beginning to what is read next."""
+        place: float | None = getattr(self._inner, "position", None)
+        return self._frames * FRAME_SECONDS if place is None else place
 
     def seek(self, seconds: float) -> None:
         """Go on from another moment."""
@@ -133,6 +136,7 @@ class _HostAudio(AudioSource):
     def next_pcm(self) -> bytes | None:
         with self._lock:
             pcm = self._inner.next_pcm()
+        self._frames += pcm is not None
         if pcm is None and self.audio.locked_stream and not self.closed:
             return _SILENCE
         return pcm

@@ -3,13 +3,13 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..aio import Voice
-from ..aio.threads import in_thread
-from ..media import AudioSource
-from .interactions_audio import adopt, set_volume
+from ...aio import Voice
+from ...aio.threads import in_thread
+from ...media import AudioSource
+from .audio import adopt, set_volume
 
 if TYPE_CHECKING:
-    from .interactions import VoicekitVoiceState
+    from .voice_state import VoicekitVoiceState
 
 __all__ = ["VoicekitPlayer"]
 

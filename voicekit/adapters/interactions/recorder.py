@@ -10,15 +10,15 @@ from interactions.client.const import Missing
 from interactions.client.utils.input_utils import unpack_helper
 from interactions.models.discord.snowflake import to_snowflake_list
 
-from ..aio import Voice
-from ..media import Recorder, Sink
-from ..media.recording.formats import FORMATS
-from ..media.recording.sink import ReceivedFrame
-from .host_errors import raising
-from .interactions_errors import ERRORS
+from ...aio import Voice
+from ...media import Recorder, Sink
+from ...media.recording.formats import FORMATS
+from ...media.recording.sink import ReceivedFrame
+from ..host_errors import raising
+from .errors import ERRORS
 
 if TYPE_CHECKING:
-    from .interactions import VoicekitVoiceState
+    from .voice_state import VoicekitVoiceState
 
 __all__ = ["VoicekitRecorder"]
 

@@ -11,7 +11,7 @@ from interactions.client.errors import (
     VoiceWebSocketClosed,
 )
 
-from ..errors import (
+from ...errors import (
     AlreadyConnected,
     CallClosed,
     ConnectFailed,

@@ -1,8 +1,4 @@
-"""interactions.py 5.16: `install(client)`, and its voice states are voicekit's.
-
-client = interactions.Client(token=…)
-voicekit.adapters.interactions.install(client)
-"""
+"""The bot's voice state in a guild, with a call of voicekit's: what `channel.connect()` returns."""
 
 import asyncio
 import logging
@@ -16,16 +12,16 @@ from interactions.client.errors import VoiceAlreadyConnected, VoiceConnectionTim
 from interactions.models.discord.snowflake import to_snowflake
 from interactions.models.internal.listener import Listener
 
-from ..aio import Voice
-from ..errors import NotConnected, PlaybackError, VoicekitError
-from ..join import SendVoiceState
-from .host_errors import raising
-from .interactions_errors import ERRORS, with_text
-from .interactions_player import VoicekitPlayer
-from .interactions_recorder import VoicekitRecorder
-from .stay import CallOptions, Stay
+from ...aio import Voice
+from ...errors import NotConnected, PlaybackError, VoicekitError
+from ...join import SendVoiceState
+from ..host_errors import raising
+from ..stay import CallOptions, Stay
+from .errors import ERRORS, with_text
+from .player import VoicekitPlayer
+from .recorder import VoicekitRecorder
 
-__all__ = ["VoicekitPlayer", "VoicekitRecorder", "VoicekitVoiceState", "install"]
+__all__ = ["VoicekitVoiceState", "install"]
 
 _LOG = logging.getLogger("voicekit")
 
