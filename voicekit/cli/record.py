@@ -100,10 +100,13 @@ async def _record(
     for track in tracks:
         if track.error is not None:
             report.warn(f"{_who(track)}: {track.error}")
+    if recorder.overflowed:
+        report.warn(f"the disk was too slow for {recorder.overflowed} packets: they are missing")
     report.event(
         "done",
         "\n".join(map(track_sentence, tracks)) or "nobody spoke",
         dave_version=dave_version,
+        overflowed=recorder.overflowed,
         tracks=[msgspec.to_builtins(track, enc_hook=str) for track in tracks],
     )
     failed = any(track.error is not None for track in tracks)
