@@ -37,11 +37,11 @@ def test_a_sink_that_stands_still_delays_nobody(server: LoopbackServer) -> None:
             for _ in range(3):
                 await say(mouth, ears)
                 await until(sink.stands.is_set)
-            assert sink.written == []
+            assert sink.packets == []
             sink.go_on.set()
             (track,) = await ears.stop_recording()
             assert track.lost == 0
-            assert sink.written == (PACKETS + SILENCE) * 3
+            assert sink.packets == (PACKETS + SILENCE) * 3
 
     try:
         run(main())

@@ -17,31 +17,12 @@ from voicekit.errors import AlreadyRecording, NoSink, NotRecording, RecordingNot
 from voicekit.media import Recorder, Track, read_manifest, read_opus_packets
 from voicekit.server import ServerConfig
 
+from ..media.recording.sinks import Places
 from ..trio.calls import EARS, MOUTH, SILENCE, Packets, info, numbered
 from .libraries import Listening, Network, lib, until
 
 THIRD = 1003
 PACKETS = numbered(50)
-
-
-class Packeted:
-    """A sink that remembers packets."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-        self.written: list[bytes] = []
-
-    def write(self, opus: bytes) -> None:
-        self.written.append(opus)
-
-    def conceal(self, samples: int, following: bytes = b"") -> None:
-        self.samples += samples
-
-    def pause(self, samples: int) -> None:
-        self.samples += samples
-
-    def close(self) -> None:
-        pass
 
 
 async def say(mouth: Any, packets: list[bytes]) -> None:
@@ -156,13 +137,13 @@ def test_the_end_of_the_block_ends_the_recording(
 
 
 def test_a_full_disk_ends_a_track_and_neither_the_call_nor_the_other_tracks() -> None:
-    class Full(Packeted):
+    class Full(Places):
         def write(self, opus: bytes) -> None:
-            if len(self.written) == 20:
+            if len(self.places) == 20:
                 raise OSError(errno.ENOSPC, "No space left on device")
             super().write(opus)
 
-    sinks = {MOUTH: Full(), THIRD: Packeted()}
+    sinks = {MOUTH: Full(), THIRD: Places()}
 
     async def use(mouth: Any, ears: Any, third: Any) -> None:
         frames = ears.frames()
@@ -172,9 +153,9 @@ def test_a_full_disk_ends_a_track_and_neither_the_call_nor_the_other_tracks() ->
         assert len(frames.take()) == 2 * (len(PACKETS) + len(SILENCE))
         tracks = {track.user_id: track for track in await ears.stop_recording()}
         assert "No space left" in str(tracks[MOUTH].error)
-        assert sinks[MOUTH].written == PACKETS[:20]
+        assert sinks[MOUTH].packets == PACKETS[:20]
         assert tracks[THIRD].error is None
-        assert sinks[THIRD].written == PACKETS + SILENCE
+        assert sinks[THIRD].packets == PACKETS + SILENCE
 
     with_all(use, (MOUTH, EARS, THIRD))
 

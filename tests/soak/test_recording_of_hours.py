@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media.recording.test_tracks import Places, numbered
+from tests.media.recording.sinks import Places, numbered
 from voicekit._frame import AudioFrame
 from voicekit.link import Link
 from voicekit.media import Recorder, read_manifest, read_opus_packets

@@ -7,34 +7,25 @@ import trio
 
 from voicekit.trio import Listening, Voice, connect
 
+from ..media.recording.sinks import Places
 from .calls import EARS, MOUTH, SILENCE, Packets, in_memory, info, numbered, until
 from .memory_network import MemoryNetwork
 
 PACKETS = numbered(50)
 
 
-class Slow:
+class Slow(Places):
     """A sink that stands still until it may go on."""
 
     def __init__(self) -> None:
-        self.samples = 0
-        self.written: list[bytes] = []
+        super().__init__()
         self.stands = threading.Event()
         self.go_on = threading.Event()
 
     def write(self, opus: bytes) -> None:
         self.stands.set()
         self.go_on.wait(20)
-        self.written.append(opus)
-
-    def conceal(self, samples: int, following: bytes = b"") -> None:
-        self.samples += samples
-
-    def pause(self, samples: int) -> None:
-        self.samples += samples
-
-    def close(self) -> None:
-        pass
+        super().write(opus)
 
 
 async def say(mouth: Voice, packets: list[bytes]) -> None:
@@ -69,10 +60,10 @@ def test_a_sink_that_stands_still_delays_neither_sending_nor_receiving() -> None
             assert len(heard) == (n + 1) * (len(PACKETS) + len(SILENCE))
             await ears.play(Packets(PACKETS))
             await until(sink.stands.is_set)
-        assert sink.written == []
+        assert sink.packets == []
         sink.go_on.set()
         (track,) = await ears.stop_recording()
-        assert sink.written == heard
+        assert sink.packets == heard
         assert track.lost == 0
 
     with_two(use)

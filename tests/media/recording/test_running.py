@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.media.recording.calls import speech
-from tests.media.recording.test_tracks import Places, numbered
+from tests.media.recording.sinks import Places, numbered
 from voicekit.events import RtcpReceived
 from voicekit.media import Recorder, read_manifest, read_opus_packets
 from voicekit.media.recording import RunningRecording
@@ -63,7 +63,7 @@ def test_pauses_hold_from_where_they_were_asked_for() -> None:
     running.resume(frames[50].arrived)
     running.put_many(frames[50:])
     running.finish()
-    assert [packet for _, packet in sink.places] == PACKETS[:20] + PACKETS[50:]
+    assert sink.packets == PACKETS[:20] + PACKETS[50:]
 
 
 def test_reports_come_to_the_timeline_in_their_order() -> None:
@@ -96,7 +96,7 @@ def test_two_who_work_at_once_write_everything_once_and_in_order() -> None:
         worker.join()
     (track,) = running.finish()
     assert (track.frames, track.late) == (1500, 0)
-    assert [packet for _, packet in sink.places] == numbered(1500)
+    assert sink.packets == numbered(1500)
 
 
 def test_a_recorder_that_its_owner_closed_takes_nothing_more() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.measure import find_lag, music
 from tests.media.frames import encoded
 from tests.media.recording.calls import RATE, audio_of, speech, together
+from tests.media.recording.sinks import TOC, Places, numbered
 from voicekit._frame import AudioFrame
 from voicekit.codes import SILENCE_FRAME
 from voicekit.errors import LocalProtocolError, MediaError
@@ -25,34 +26,6 @@ from voicekit.rtcp import SenderReport
 PCM = music(3)
 PACKETS = encoded(PCM)
 #: A packet of 20 ms that nobody decodes.
-TOC = b"\xfc"
-
-
-class Places:
-    """A sink that remembers where each packet begins, in samples."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-        self.places: list[tuple[int, bytes]] = []
-        self.concealed = 0
-
-    def write(self, opus: bytes) -> None:
-        self.places.append((self.samples, opus))
-        self.samples += 960
-
-    def conceal(self, samples: int, following: bytes = b"") -> None:
-        self.samples += samples
-        self.concealed += samples
-
-    def pause(self, samples: int) -> None:
-        self.samples += samples
-
-    def close(self) -> None:
-        pass
-
-
-def numbered(count: int) -> list[bytes]:
-    return [TOC + n.to_bytes(4, "big") + bytes(20) for n in range(count)]
 
 
 def offset_between(tmp_path: Path, calls: list[Iterator[AudioFrame]], **settings: Any) -> float:
