@@ -25,6 +25,7 @@ from .errors import (
 )
 from .events import (
     Closed,
+    MessageReceived,
     NeedNewSession,
     ProtocolViolation,
     Reconnecting,
@@ -607,6 +608,8 @@ cdef class Gateway:
             why = f"not expected as a {kind} message in state {self._state.name}"
             raise BadMessage(f"op {message.op}", why)
         self._violations_in_a_row = 0
+        if self._config.report_messages and message.op != Opcode.SESSION_DESCRIPTION:
+            self._queue.append(MessageReceived(message.op, message.data, message.raw))
         return 0
 
     cdef int _step(self, object message, double now) except -1:

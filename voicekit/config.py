@@ -93,6 +93,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     speaking_timeout: float = 0.2
     #: Emit a `PacketDropped` event for every drop; they are always counted.
     report_drops: bool = False
+    #: Emit a `MessageReceived` event for every gateway message but that with the key.
+    report_messages: bool = False
     #: Events that wait to be polled; beyond it, frames are dropped oldest first, counted.
     max_pending: int = 4096
 

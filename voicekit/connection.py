@@ -252,6 +252,22 @@ class VoiceConnection(Datapath):
         with self._mutation(now):
             self._gateway.close(now)
 
+    def close_with_code(self, code: int, now: float) -> None:
+        """Close the WebSocket with ``code``, then act as if the server had done it.
+
+        1000 and 1001 leave the call; 4000, say, makes it resume. Raises `NotConnected` without one.
+        """
+        with self._mutation(now):
+            self._gateway.close_with_code(code, now)
+
+    def send(self, op: int, data: object, now: float) -> None:
+        """Send a message of your own on the gateway: a struct of `voicekit.messages` or JSON.
+
+        Raises `NotConnected` without a session, `LocalProtocolError` for what is ours to send.
+        """
+        with self._mutation(now):
+            self._gateway.send(op, data, now)
+
     def update_voice_state(self, channel_id: int | None, session_id: str, now: float) -> None:
         """Take our own VOICE_STATE_UPDATE; a null channel means that we are out."""
         with self._mutation(now):

@@ -4,6 +4,8 @@
 `voicekit._frame`; it is named here because it is an event like the others.
 """
 
+from typing import Any
+
 import msgspec
 
 from ._frame import AudioFrame
@@ -25,6 +27,7 @@ __all__ = [
     "E2eeWithheld",
     "Event",
     "MediaSinkWanted",
+    "MessageReceived",
     "NeedNewSession",
     "PacketDropped",
     "ProtocolViolation",
@@ -264,6 +267,16 @@ class ClientPlatformSeen(_Event, frozen=True):
     raw: bytes
 
 
+class MessageReceived(_Event, frozen=True):
+    """A gateway message as it came, after what it has led to. Only with
+    Config(report_messages=True), and never op 4, which holds the key.
+    """
+
+    op: int
+    data: Any  #: the struct of `voicekit.messages` for ``op``, bytes of a binary one, or None
+    raw: bytes  #: the ``d`` member's JSON; nothing of a binary one
+
+
 class UnknownMessage(_Event, frozen=True):
     """An opcode that voicekit does not know; ``raw`` is the ``d`` member's JSON as it came."""
 
@@ -298,6 +311,7 @@ Event = (
     | VoiceBackendSeen
     | ClientFlagsChanged
     | ClientPlatformSeen
+    | MessageReceived
     | UnknownMessage
     | AudioFrame
 )

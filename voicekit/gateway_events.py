@@ -15,6 +15,7 @@ from .events import (
     ClientPlatformSeen,
     Closed,
     MediaSinkWanted,
+    MessageReceived,
     NeedNewSession,
     ProtocolViolation,
     Reconnecting,
@@ -106,6 +107,7 @@ GatewayEvent = (
     | GatewayDescribed
     | GatewayMessage
     | Closed
+    | MessageReceived
     | NeedNewSession
     | ProtocolViolation
     | Reconnecting

@@ -48,6 +48,7 @@ class CallOptions(TypedDict, total=False):
     config: Config | None
     ssl_context: ssl.SSLContext | None
     dave_identity: bytes | None
+    network: aio.Network | None
     pacer: Pacer | None
 
 
@@ -58,7 +59,7 @@ class Stay:
     in every VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE as they come, of whatever user and guild.
     ``ended`` is given what the call ended with; None: we were taken out of the channel.
     ``timeout`` is how long the host's gateway may take to answer, and then the voice server to let
-    us in (seconds).
+    us in (seconds). ``opened`` is given the call when it begins, before audio can be sent.
 
     Belongs to the thread of its event loop, else `LocalProtocolError`, as for ids that are none.
     """
@@ -75,6 +76,7 @@ class Stay:
         deaf: bool = False,
         timeout: float = 30.0,
         options: CallOptions | None = None,
+        opened: Callable[[aio.Voice], object] | None = None,
     ) -> None:
         self._registry: Registry[aio.Voice] = Registry(
             user_id,
@@ -92,6 +94,7 @@ class Stay:
         self._deaf = deaf
         self._timeout = timeout
         self._options: CallOptions = options or {}
+        self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._watching: asyncio.Task[None] | None = None
@@ -279,7 +282,9 @@ class Stay:
                 voice = self.voice = await aio.open(info, wait_ready=False, **self._options)
                 put, guild_id, channel_id = self._registry.put, self._guild_id, self._channel_id
                 self._change(lambda now: put(guild_id, channel_id, voice, now))
-                self._watching = self._loop.create_task(self._watch(voice))
+                self._watching = self._loop.create_task(self._watch(voice, voice.events()))
+                if self._opened is not None:
+                    self._opened(voice)
                 await voice.wait_ready()
         except TimeoutError:
             await self.leave()
@@ -291,12 +296,12 @@ class Stay:
             raise
         return voice
 
-    async def _watch(self, voice: aio.Voice) -> None:
+    async def _watch(self, voice: aio.Voice, events: aio.EventStream) -> None:
         """Do what the call asks of its host, and notice its end."""
         rejoin = self._registry.rejoin
         error: VoicekitError | None = None
         try:
-            async for event in voice.events():
+            async for event in events:
                 if isinstance(event, NeedNewSession):
                     self._change(lambda now: rejoin(self._guild_id, self._channel_id, now))
         except VoicekitError as failure:
