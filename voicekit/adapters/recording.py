@@ -112,11 +112,10 @@ class Recording:
             raise RecordingNotConnected("not connected to a voice channel: connect first")
         kind = self.library.sink
         is_host_sink = kind is not None and isinstance(sink, kind)
-        if not (is_host_sink or isinstance(sink, Recorder) or callable(sink) or sink in FORMATS):
-            what = (
-                "a Recorder or a function" if kind is None else "a Sink, a Recorder or a function"
-            )
-            raise NoSink(f"{sink!r} is no format ({', '.join(FORMATS)}) and not {what}")
+        is_format = isinstance(sink, str) and sink in FORMATS
+        if not (is_host_sink or is_format or isinstance(sink, Recorder) or callable(sink)):
+            what = "a Recorder" if kind is None else "a Sink, a Recorder"
+            raise NoSink(f"{sink!r} is no format ({', '.join(FORMATS)}), {what} or a function")
         if is_host_sink:
             opened: Any = open_tracks(sink)
             finish = partial(self._finish, sink, callback, args)

@@ -326,15 +326,21 @@ class VoiceClient(Recording):
     def send_audio_packet(self, data: bytes, *, encode: bool = True) -> None:
         """Send 20 ms now: samples (48 kHz, stereo, int16), or an Opus packet without ``encode``.
 
-        Raises the library's ``ClientException`` where nothing is connected or while something
-        plays, ``OpusError`` for samples that can not be encoded.
+        In the silence that follows a source (0.1 s) it is dropped. Raises the library's
+        ``ClientException`` where nothing is connected or while something plays, ``OpusError`` for
+        samples that can not be encoded.
         """
 
         def send() -> None:
+            player = self._call().player
             try:
-                self._call().player.send_audio_packet(data, encode)
+                player.send_audio_packet(data, encode)
             except ValueError as error:
                 raise self.library.bad_opus(str(error)) from error
+            except LocalProtocolError:
+                # Five frames of silence follow what was stopped: nobody can wait for them here.
+                if player.is_playing or player.is_paused:
+                    raise
 
         self._in_loop(send)
 

@@ -1,6 +1,8 @@
 """A bot on discord.py or one of its forks: they differ in little but their names."""
 
 import asyncio
+import importlib
+import io
 from typing import Any
 
 from console import Heard, packet
@@ -131,6 +133,22 @@ class DiscordBot:
             "connected": connected,
             "channel": self.voice.channel.id if connected else None,
         }
+
+    async def check(self, module: str, name: str) -> None:
+        """Run a check of `discord_checks` or `recording_checks`."""
+        await getattr(importlib.import_module(module), name)(self)
+
+    async def fade(self, seconds: float, after: float, volume: float) -> None:
+        """Play a tone by samples, and set its volume on the way."""
+        import discord_checks
+
+        frames = round(seconds * 50)
+        stream = io.BytesIO(discord_checks.tone(frames))
+        source = self.library.PCMVolumeTransformer(self.library.PCMAudio(stream))
+        done = self.voice.play(source, wait_finish=True)
+        await asyncio.sleep(after)
+        source.volume = volume
+        assert await done is None
 
     async def quit(self) -> None:
         await self.client.close()
