@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ..interop.compatibility.libraries import LIBRARIES
+from ..interop.compatibility.libraries import LIBRARIES, requirements
 from ..interop.environment import python_with
 
 DISCORDPY = LIBRARIES[0]
-#: What `voicekit[testing]` brings.
-TESTING = ("pytest>=8", "trio>=0.27", "cryptography>=42")
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,5 +37,5 @@ def test_the_example_for_voice_clients_passes(tmp_path: Path) -> None:
 
 @pytest.mark.interop
 def test_the_example_with_discordpy_passes(tmp_path: Path) -> None:
-    python = python_with(tmp_path / "venv", *DISCORDPY.requirements, *TESTING)
+    python = python_with(tmp_path / "venv", *DISCORDPY.requirements, *requirements("testing"))
     assert "2 passed" in run_example(0, tmp_path, python)

@@ -9,7 +9,7 @@ async with voicekit.testing.guild() as guild:
 """
 
 from collections.abc import Callable, Sequence
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Self
 
 import trio
@@ -79,24 +79,14 @@ class Guild:
         self.gateway.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._point_back()
         self.gateway.stop()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._point_back()
         # Not here: the bot's event loop has closes to answer meanwhile.
         await in_thread(self.gateway.stop)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import trio
@@ -86,12 +85,7 @@ class Speaker:
         await outcome(self._joined)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._life is not None
         self._guild.gateway._enqueue(self._leaving.set)
         await outcome(self._life)

@@ -61,6 +61,7 @@ class Station:
         self._starts += 1
         self._stack = AsyncExitStack()
         made = await self._stack.enter_async_context(guild())
+        made.add_channel("Full", is_full=True)
         bot: Bot = await self._stack.enter_async_context(
             run_bot(self.python, self.library, made, self.log)
         )

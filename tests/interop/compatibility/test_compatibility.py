@@ -35,7 +35,7 @@ def test_it_logs_in_sees_the_guild_and_joins_by_op_4(station: Station) -> None:
         assert station.login == {
             "version": station.library.version,
             "guild": guild.id,
-            "channels": [guild.channel_id("General"), guild.channel_id("Music")],
+            "channels": [guild.channel_id(name) for name in ("General", "Music", "Full")],
         }
         signals = await call.bot.ask("signal", channel_id=guild.channel_id("General"))
         assert signals["states"] >= 1
