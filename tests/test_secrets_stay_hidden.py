@@ -17,8 +17,8 @@ MARK = "s3cr3t-s3cr3t-s3cr3t"
 #: Members that hold secrets wherever they are, and those that may in what is sent.
 SECRET_NAMES = {"token", "session_id", "secret_key", "key"}
 SENT_NAMES = {"text", "data"}
-#: Command lines are for programs that use other libraries: not loaded here.
-SKIPPED = ("voicekit.cli", "voicekit.__main__", "voicekit.media", "voicekit._opus")
+#: Command lines and adapters are for programs that use other libraries: not loaded here.
+SKIPPED = ("voicekit.cli", "voicekit.__main__", "voicekit.media", "voicekit._opus", "voicekit.adapters.")
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
