@@ -325,6 +325,24 @@ def test_a_gateway_goes_alone_as_far_as_its_key() -> None:
     run(main)
 
 
+def test_what_a_gateway_dials_by_can_be_replaced() -> None:
+    async def main() -> None:
+        dialled: list[str] = []
+
+        class Network(aio.Network):
+            async def connect_stream(self, protocol: Any, host: str, *where: Any) -> None:
+                dialled.append(host)
+                await super().connect_stream(protocol, host, *where)
+
+        with LoopbackServer() as server:
+            gateway = disgo.Gateway(network=Network())
+            await gateway.open(server.info(BOT))
+            await gateway.close()
+            assert dialled == ["127.0.0.1"]
+
+    run(main)
+
+
 @pytest.mark.parametrize("code", [4006, 4014, 4015])
 def test_a_close_handler_is_told(code: int) -> None:
     async def main() -> None:

@@ -24,7 +24,7 @@ ActiveVoiceState. ws gateway player recorder current_audio volume paused playing
 AudioVolume
 """
 
-#: Of package ``voice``, what concerns audio. Its gateway and manager follow with the adapters.
+#: Of package ``voice``: what concerns audio, then the rest.
 DISGO = """
 OpusFrameSizeMs OpusFrameSize OpusFrameSizeBytes OpusPacketHeaderSize UDPTimeout SilenceAudioFrame
 ErrDecryptionFailed ErrGatewayNotConnected ErrGatewayAlreadyConnected UserFilterFunc
@@ -45,6 +45,58 @@ Packet
 Packet. Sequence Timestamp SSRC Opus
 SpeakingFlags SpeakingFlagNone SpeakingFlagMicrophone SpeakingFlagSoundshare SpeakingFlagPriority
 UDPConn. ReadPacket Read Write
+Conn NewConn EventHandlerFunc WithConnEventHandlerFunc ConnConfig ConnConfigOpt DefaultConnConfig
+WithConnConfigOpts WithConnAudioSenderCreateFunc WithConnAudioReceiverCreateFunc UDPConnCreateFunc
+WithConnUDPConnCreateFunc WithUDPConnCreateFunc WithUDPConnConfigOpts WithUDPConnDialer
+GatewayCreateFunc WithConnGatewayCreateFunc WithConnGatewayConfigOpts WithConnLogger
+WithGatewayLogger WithUDPConnLogger WithLogger Manager NewManager ManagerConfig ManagerConfigOpt
+DefaultManagerConfig WithConnCreateFunc ConnCreateFunc StateUpdateFunc State StateProviderFunc
+Gateway NewGateway CloseHandlerFunc GatewayConfig GatewayConfigOpt DefaultGatewayConfig
+WithGatewayAutoReconnect WithGatewayDialer GatewayVersion Status StatusUnconnected
+StatusConnecting StatusWaitingForReady StatusReady StatusResuming StatusDisconnected
+StatusWaitingForHello StatusIdentifying GatewayCloseEventCode GatewayCloseEventCodes
+GatewayCloseEventCodeHeartbeatTimeout GatewayCloseEventCodeUnknownError
+GatewayCloseEventCodeUnknownOpcode GatewayCloseEventCodeFailedDecode
+GatewayCloseEventCodeNotAuthenticated GatewayCloseEventCodeAuthenticationFailed
+GatewayCloseEventCodeAlreadyAuthenticated GatewayCloseEventCodeSessionNoLongerValid
+GatewayCloseEventCodeSessionTimeout GatewayCloseEventCodeServerNotFound
+GatewayCloseEventCodeUnknownProtocol GatewayCloseEventCodeDisconnected
+GatewayCloseEventCodeVoiceServerCrash GatewayCloseEventCodeUnknownEncryptionMode
+GatewayCloseEventCodeByCode GatewayCloseEventCodeUnknown Opcode OpcodeIdentify
+OpcodeSelectProtocol OpcodeReady OpcodeHeartbeat OpcodeSessionDescription OpcodeSpeaking
+OpcodeHeartbeatACK OpcodeResume OpcodeHello OpcodeResumed OpcodeClientDisconnect OpcodeGuildSync
+GatewayMessage GatewayMessageData GatewayMessageDataUnknown GatewayMessageDataIdentify
+GatewayMessageDataReady GatewayMessageDataHello GatewayMessageDataHeartbeat
+GatewayMessageDataHeartbeatACK GatewayMessageDataSessionDescription
+GatewayMessageDataSelectProtocol GatewayMessageDataSelectProtocolData GatewayMessageDataSpeaking
+GatewayMessageDataResume GatewayMessageDataClientConnect GatewayMessageDataClientDisconnect
+Protocol ProtocolUDP EncryptionMode EncryptionModeNormal EncryptionModeSuffix EncryptionModeLite
+UDPConn NewUDPConn UDPConnConfig UDPConnConfigOpt DefaultUDPConnConfig
+Conn. Open Close ChannelID GuildID Gateway UDP HandleVoiceStateUpdate HandleVoiceServerUpdate
+  SetEventHandlerFunc
+ConnConfig. EventHandlerFunc Apply AudioSenderCreateFunc AudioReceiverCreateFunc UDPConnCreateFunc
+  UDPConnConfigOpts GatewayCreateFunc GatewayConfigOpts Logger
+ManagerConfig. ConnOpts Logger Apply ConnCreateFunc
+UDPConnConfig. Dialer Logger Apply
+GatewayConfig. Logger Apply AutoReconnect Dialer
+Manager. CreateConn GetConn ForEachCon RemoveConn Close HandleVoiceStateUpdate
+  HandleVoiceServerUpdate
+State. GuildID UserID ChannelID SessionID Token Endpoint
+Gateway. Open SSRC Latency Send Close CloseWithCode
+GatewayCloseEventCode. Code Description Explanation Reconnect
+GatewayMessage. Op D UnmarshalJSON
+GatewayMessageDataUnknown. MarshalJSON UnmarshalJSON
+GatewayMessageDataIdentify. GuildID UserID SessionID Token
+GatewayMessageDataReady. SSRC IP Port Modes
+GatewayMessageDataHello. HeartbeatInterval
+GatewayMessageDataSessionDescription. Mode SecretKey
+GatewayMessageDataSelectProtocol. Protocol Data
+GatewayMessageDataSelectProtocolData. Address Port Mode
+GatewayMessageDataSpeaking. Speaking Delay SSRC UserID
+GatewayMessageDataResume. GuildID SessionID Token
+GatewayMessageDataClientConnect. UserID AudioCodec VideoCodec
+GatewayMessageDataClientDisconnect. UserID
+UDPConn. Open LocalAddr RemoteAddr SetSecretKey SetDeadline SetReadDeadline SetWriteDeadline Close
 """
 
 FLUXER = """
