@@ -117,7 +117,7 @@ def test_the_call_had_in_it_what_calls_have(recording: Recording) -> None:
         "SendDatagram",
     ):
         assert f'"{name}"' in both
-    assert '"raises":"LocalProtocolError"' in both
+    assert '"raises":"AlreadyConnected"' in both
 
 
 def test_no_secret_is_in_a_transcript_in_any_spelling(recording: Recording) -> None:
