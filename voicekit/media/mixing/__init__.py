@@ -1,4 +1,4 @@
-"""Several sources at once, and one source for several calls. No event loop; `read` may block."""
+"""Several sources at once: their sum, their volumes, and who makes room for whom. No event loop."""
 
 from .ducking import Ducking
 from .fading import equal_power
