@@ -32,8 +32,9 @@ from .events import (
     TrackEnded,
     TrackStarted,
 )
+from .frames import Ended, Frame, Note, Rendered, Started
 from .queue import Queue
-from .rendering import Ended, Frame, Note, Rendered, Renderer, Started
+from .rendering import Renderer
 from .track import Track, failure
 
 __all__ = ["HEADSTART", "LIVE_AHEAD", "LONGEST_CROSSFADE", "Engine", "Ring"]

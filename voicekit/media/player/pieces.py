@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from ..._rtp import SAMPLE_RATE
-from ..pcm import SAMPLE_BYTES
+from ..pcm import FRAME_BYTES, SAMPLE_BYTES
 
 if TYPE_CHECKING:
     from .track import Track
 
-__all__ = ["Passed", "Piece"]
+__all__ = ["Passed", "Piece", "last_frame"]
 
 
 class Piece:
@@ -99,3 +99,12 @@ class Passed(Piece):
         #: Of the frame: samples of its track before it, and where the renderer stood.
         self.age = 0
         self.state: Any = None
+
+    def heard(self) -> bytes:
+        """Return 20 ms of samples that receivers have heard last when it was sent."""
+        return last_frame(self.track.decode(self))
+
+
+def last_frame(pcm: bytes) -> bytes:
+    """Return the last 20 ms of some samples, after silence if they are shorter."""
+    return pcm[-FRAME_BYTES:].rjust(FRAME_BYTES, b"\0")

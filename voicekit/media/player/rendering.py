@@ -7,122 +7,24 @@ gain, and the state before it, so that it can be made anew: louder, or without w
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
 
 from ..._rtp import SAMPLE_RATE
 from .._gain import amplify
 from .._mix import Bus
 from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_BYTES
-from ..sources import EncoderOptions
+from .encoding import ContinuousEncoder
 from .events import EndReason
+from .frames import Ended, Frame, Note, Part, Rendered, Started, State
 from .pieces import Passed, Piece
 from .track import AHEAD, Track
 
-if TYPE_CHECKING:
-    from ...opus import Encoder
-
-__all__ = ["Ended", "Frame", "Note", "Renderer", "Started"]
+__all__ = ["LEAD", "Renderer"]
 
 
 #: Samples by which an encoder is late: what it gives begins with so many of what it heard before.
 #: So a track whose packets are decoded and encoded anew is that much ahead, and neither then nor
 #: when they pass untouched again is anything heard twice or left out.
 LEAD = 312
-
-#: Frames between two copies of the encoder's state: 48 KB, while to encode eight anew costs 1 ms.
-SAVED_EVERY = 8
-
-
-class Started(NamedTuple):
-    """A track begins with the frame that has this note."""
-
-    track: Track
-
-
-class Ended(NamedTuple):
-    """A track has ended before the frame that has this note."""
-
-    track: Track
-    reason: EndReason
-
-
-Note = Started | Ended
-
-
-class _State(NamedTuple):
-    """Where the renderer stood between two frames."""
-
-    current: Track | None
-    fading: Track | None
-    fade_at: int
-    fade_length: int
-    fade_reason: EndReason
-
-
-class _Part(NamedTuple):
-    """What one track has in a frame, and its own gain before that."""
-
-    track: Track
-    pieces: tuple[Piece, ...]
-    applied: float | None
-
-
-class _Saved(NamedTuple):
-    """How to bring the encoder back to where it was after a frame: a state, and what came since."""
-
-    encoder: "Encoder"
-    state: bytes
-    options: EncoderOptions
-    since: tuple[bytes, ...]
-
-
-class Rendered:
-    """One frame, and all that it takes to make it anew."""
-
-    __slots__ = (
-        "age",
-        "lasting",
-        "lead",
-        "notes",
-        "opus",
-        "parts",
-        "pcm",
-        "place",
-        "popped",
-        "samples",
-        "saved",
-        "state",
-    )
-
-    def __init__(
-        self, state: _State, lasting: list[Note], notes: list[Note], popped: list[Track]
-    ) -> None:
-        self.state = state
-        #: What happens with it: what was asked for, and what came about by itself. Only the
-        #: latter is undone with it.
-        self.lasting = lasting
-        self.notes = notes
-        #: Tracks that it took from the queue.
-        self.popped = popped
-        self.parts: list[_Part] = []
-        #: Samples that were left out before it: see `LEAD`.
-        self.lead = b""
-        self.opus = b""
-        self.samples = FRAME_SAMPLES
-        #: What was encoded; None where a packet passed untouched.
-        self.pcm: bytes | None = None
-        self.saved: _Saved | None = None
-        #: Of its track: seconds in the source, and samples played before.
-        self.place = 0.0
-        self.age = 0
-
-    @property
-    def track(self) -> Track:
-        """The one that it is known by: the newer of two."""
-        return self.parts[-1].track
-
-
-Frame = Rendered | Passed
 
 
 class Renderer:
@@ -148,11 +50,7 @@ class Renderer:
         self._popped: list[Track] = []
         self._last: Frame | None = None
         self._plain: Track | None = None  # its packets pass, and nothing else happens
-        self._encoder: Encoder | None = None
-        self._options: EncoderOptions | None = None
-        self._encoded: Frame | None = None  # what the encoder has heard last
-        self._saved: _Saved | None = None
-        self._loss = 0.0
+        self._encoder = ContinuousEncoder()
         self._bus: Bus | None = None
 
     @property
@@ -273,7 +171,7 @@ class Renderer:
         self._plain = None
         self.current = track
         track.loop = self.loop
-        track.report_loss(self._loss)
+        track.report_loss(self._encoder.loss)
         self._notes.append(Started(track))
 
     def end(self, reason: EndReason) -> None:
@@ -340,7 +238,7 @@ class Renderer:
             self._bus.add(
                 pcm, before * max(0.0, curve(angles[0])), after * max(0.0, curve(angles[1]))
             )
-        self._encode(frame, self._bus.take())
+        self._encoder.encode(frame, self._bus.take(), self._last)
         self._fade_at += 1
         if self._fade_at >= self._fade_length:
             self.end_fade()
@@ -353,8 +251,9 @@ class Renderer:
         before = after if track.applied is None else track.applied
         lead = track.take_pcm(self._lead(track))
         pieces = track.take_pcm(samples)
-        frame.parts.append(_Part(track, lead + pieces, track.applied))
-        frame.lead = _joined(track, lead)
+        if not frame.parts:  # else it is not the one that was heard before
+            frame.lead = _joined(track, lead)
+        frame.parts.append(Part(track, lead + pieces, track.applied))
         track.applied = after
         return pieces, before, after
 
@@ -363,7 +262,7 @@ class Renderer:
     def _pass_or_encode(self, frame: Rendered, track: Track) -> None:
         packet = track.next_packet(LEAD)
         if packet is not None and self._passes(track):
-            frame.parts.append(_Part(track, (track.take(),), track.applied))
+            frame.parts.append(Part(track, (track.take(),), track.applied))
             track.applied = 1.0
             assert packet.packet is not None
             frame.opus, frame.samples = packet.packet, packet.samples
@@ -375,7 +274,7 @@ class Renderer:
             self.end(EndReason.FINISHED)
             self._begin_next()
             pcm += self._samples_of(frame, following, FRAME_SAMPLES - len(pcm) // SAMPLE_BYTES)
-        self._encode(frame, pcm.ljust(FRAME_BYTES, b"\0"))
+        self._encoder.encode(frame, pcm.ljust(FRAME_BYTES, b"\0"), self._last)
 
     def _samples_of(self, frame: Rendered, track: Track, samples: int) -> bytes:
         pieces, before, after = self._take(frame, track, samples)
@@ -394,80 +293,17 @@ class Renderer:
         joins = self._has_frame(following) and not self._passes(following)
         return following if joins else None
 
-    # -- the encoder: one for all tracks, so that nothing shows where they meet ------------------
-
     def report_loss(self, fraction: float) -> None:
-        """Tell the encoder what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
-        EncoderOptions().loss_to_expect(fraction)  # raises for what is none
-        self._loss = fraction
+        """Tell encoders what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
+        self._encoder.report_loss(fraction)
         for track in self.playing:
             track.report_loss(fraction)
-        if self._encoder is not None and self._options is not None:
-            self._encoder.packet_loss_perc = self._options.loss_to_expect(fraction)
-            self._saved = None
-
-    def _encode(self, frame: Rendered, pcm: bytes) -> None:
-        if self._encoded is not self._last:
-            self._resume_encoder(frame)
-        encoder = self._encoder_for(frame.track.options, frame)
-        frame.pcm = pcm
-        frame.opus = encoder.encode(pcm)
-        # Receivers heard something else than this encoder: the first frame did not build on it.
-        encoder.prediction_disabled = False
-        saved = self._saved
-        if saved is None or len(saved.since) >= SAVED_EVERY:
-            assert self._options is not None
-            self._saved = _Saved(encoder, encoder.save(), self._options, ())
-        else:
-            self._saved = saved._replace(since=(*saved.since, pcm))
-        frame.saved = self._saved
-        self._encoded = frame
-
-    def _resume_encoder(self, frame: Rendered) -> None:
-        """Bring the encoder to where it was before a frame, or near it if that was not its work."""
-        self._saved = None
-        last = self._last
-        if last is not None and last.saved is not None:
-            self._saved = last.saved
-            self._encoder, state, self._options, since = last.saved
-            self._encoder.restore(state)
-            for pcm in since:
-                self._encoder.encode(pcm)
-        elif self._encoder is not None:
-            self._prime(self._encoder, frame)
-
-    def _prime(self, encoder: "Encoder", frame: Rendered) -> None:
-        """Let the encoder hear what comes before a frame: it gives the end of that first."""
-        encoder.reset()
-        if self._last is not None:
-            encoder.encode((self._pcm_of(self._last) + frame.lead)[-FRAME_BYTES:])
-            encoder.prediction_disabled = True
-
-    def _encoder_for(self, options: EncoderOptions, frame: Rendered) -> "Encoder":
-        encoder, known = self._encoder, self._options
-        if encoder is None or known is None or options.application != known.application:
-            encoder = self._encoder = options.make()
-            self._prime(encoder, frame)
-        elif options is not known:
-            options.apply(encoder)
-        if options is not known:
-            self._options = options
-            self._saved = None  # what was encoded before was encoded otherwise
-            encoder.packet_loss_perc = options.loss_to_expect(self._loss)
-        return encoder
-
-    def _pcm_of(self, frame: Frame) -> bytes:
-        if isinstance(frame, Rendered) and frame.pcm is not None:
-            return frame.pcm
-        piece = frame if isinstance(frame, Passed) else frame.parts[-1].pieces[-1]
-        pcm = frame.track.decode(piece.whole or piece)
-        return pcm[-FRAME_BYTES:].rjust(FRAME_BYTES, b"\0")
 
     # -- and back --------------------------------------------------------------------------------
 
     @property
-    def _state(self) -> _State:
-        return _State(
+    def _state(self) -> State:
+        return State(
             self.current, self._fading, self._fade_at, self._fade_length, self._fade_reason
         )
 
@@ -520,9 +356,8 @@ class Renderer:
 
     def forget(self) -> None:
         """Begin anew, after silence: nothing of what was encoded before is to be heard."""
-        self._last = self._encoded = self._saved = None
-        if self._encoder is not None:
-            self._encoder.reset()
+        self._last = None
+        self._encoder.forget()
 
 
 def _joined(track: Track, pieces: tuple[Piece, ...]) -> bytes:
