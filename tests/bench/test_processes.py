@@ -35,7 +35,8 @@ def test_every_packet_of_every_stream_arrives_and_has_its_deadline(way: str, hog
             arrived = receiver.ask("arrivals", streams=found["deadlines"])
     assert arrived["packets"] == arrived["received"] >= STREAMS
     assert arrived["p50"] <= arrived["p99"] <= arrived["max"]
-    assert {"p50", "p99", "max"} <= set(found["lateness"])
+    # Who only sleeps and sends has no time to look at the clock.
+    assert way == "limit" or {"p50", "p99", "max"} <= set(found["lateness"])
 
 
 def test_a_process_that_fails_is_an_error_that_names_it() -> None:
