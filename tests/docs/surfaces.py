@@ -47,7 +47,7 @@ SpeakingFlags SpeakingFlagNone SpeakingFlagMicrophone SpeakingFlagSoundshare Spe
 UDPConn. ReadPacket Read Write
 Conn NewConn EventHandlerFunc WithConnEventHandlerFunc ConnConfig ConnConfigOpt DefaultConnConfig
 WithConnConfigOpts WithConnAudioSenderCreateFunc WithConnAudioReceiverCreateFunc UDPConnCreateFunc
-WithConnUDPConnCreateFunc WithUDPConnCreateFunc WithUDPConnConfigOpts WithUDPConnDialer
+WithUDPConnCreateFunc WithUDPConnConfigOpts WithUDPConnDialer
 GatewayCreateFunc WithConnGatewayCreateFunc WithConnGatewayConfigOpts WithConnLogger
 WithGatewayLogger WithUDPConnLogger WithLogger Manager NewManager ManagerConfig ManagerConfigOpt
 DefaultManagerConfig WithConnCreateFunc ConnCreateFunc StateUpdateFunc State StateProviderFunc
@@ -99,6 +99,12 @@ GatewayMessageDataClientDisconnect. UserID
 UDPConn. Open LocalAddr RemoteAddr SetSecretKey SetDeadline SetReadDeadline SetWriteDeadline Close
 """
 
+HIKARI = """
+VoiceComponent. connections is_alive close connect_to connect_to(deaf) connect_to(mute)
+  connect_to(timeout) disconnect disconnect_all
+VoiceConnection. channel_id guild_id is_alive owner shard_id disconnect initialize join notify
+"""
+
 FLUXER = """
 VoiceManager. join disconnect disconnect_guild disconnect_all stop_guild get_connection is_connected
 FluxerVoiceConnection. guild_id channel_id connection_id play_file play_bytes stop disconnect
@@ -124,5 +130,6 @@ SURFACES = {
     "Pycord": names_in(PYCORD),
     "interactions.py": names_in(INTERACTIONS),
     "disgo": names_in(DISGO),
+    "hikari": names_in(HIKARI),
     "Fluxer": names_in(FLUXER),
 }

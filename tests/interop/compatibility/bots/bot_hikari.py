@@ -1,6 +1,7 @@
 """A bot on hikari."""
 
 import asyncio
+import importlib
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +25,7 @@ class HikariBot:
             intents=hikari.Intents.ALL_UNPRIVILEGED,
         )
         self.guild_id = task["guild_id"]
+        self.channels: list[hikari.Snowflake] = []
         self.voice: Any = None
 
     async def login(self) -> dict[str, Any]:
@@ -39,10 +41,11 @@ class HikariBot:
         channels = [
             id for id, one in event.channels.items() if isinstance(one, hikari.GuildVoiceChannel)
         ]
+        self.channels = sorted(channels)
         return {
             "version": hikari.__version__,
             "guild": int(event.guild_id),
-            "channels": sorted(map(int, channels)),
+            "channels": [int(channel) for channel in self.channels],
         }
 
     async def signal(self, channel_id: int) -> dict[str, Any]:
@@ -84,6 +87,15 @@ class HikariBot:
             "connected": connected,
             "channel": int(self.voice.channel_id) if connected else None,
         }
+
+    def state_of_us(self) -> hikari.VoiceState | None:
+        """What hikari has heard of where we are."""
+        me = self.bot.get_me()
+        return None if me is None else self.bot.cache.get_voice_state(self.guild_id, me.id)
+
+    async def check(self, module: str, name: str) -> None:
+        """Run a check of `hikari_checks`."""
+        await getattr(importlib.import_module(module), name)(self)
 
     async def quit(self) -> None:
         await self.bot.close()
