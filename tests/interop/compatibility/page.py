@@ -9,10 +9,8 @@ WORKS = "yes"
 
 def read_table() -> dict[str, dict[str, str]]:
     """Return the cells: by scenario, then by the titles of the libraries."""
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in PAGE.read_text(encoding="utf-8").splitlines()
-        if line.startswith("|")
-    ]
+    page = PAGE.read_text(encoding="utf-8")
+    lines = page[page.index("| what happens") :].split("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     (_, *titles), _, *body = rows
     return {row[0]: dict(zip(titles, row[1:], strict=True)) for row in body}
