@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import MediaError, VoicekitError
 from ..media import AudioSource
 from .library import Library
 from .threads import call_in_thread
@@ -40,8 +41,10 @@ class Playback:
         ``after`` runs in a thread, as in the libraries: theirs users wait there for coroutines.
         """
         self.is_over = True
-        if error is not None:
+        if isinstance(error, MediaError):
             error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        elif isinstance(error, VoicekitError):
+            error = None  # the call is over, which is no failure of the source
         call_in_thread(lambda: self._tell(error))
 
     def _tell(self, error: Exception | None) -> None:

@@ -45,26 +45,35 @@ class Bot:
         return answer["ok"]
 
 
-@asynccontextmanager
-async def run_bot(python: Path, library: Library, guild: Guild, log: Path) -> AsyncIterator[Bot]:
-    """Run a library's bot on a guild's gateway for the length of the block; not logged in."""
-    task = {
+def task_of(guild: Guild, **more: Any) -> dict[str, Any]:
+    """Return what a script of `bots` is told."""
+    return {
         "rest_url": guild.rest_url,
         "gateway_url": guild.gateway_url,
         "token": guild.token,
         "guild_id": guild.id,
+        **more,
     }
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    environment["PYTHONPATH"] = str(ROOT)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment variables of a script of `bots`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+@asynccontextmanager
+async def run_bot(python: Path, library: Library, guild: Guild, log: Path) -> AsyncIterator[Bot]:
+    """Run a library's bot on a guild's gateway for the length of the block; not logged in."""
     with log.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
             str(python),
             str(library.script),
-            json.dumps(task),
+            json.dumps(task_of(guild)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env=environment,
+            env=environment(),
         )
         try:
             yield Bot(process)

@@ -8,6 +8,14 @@ from typing import Any
 from console import Heard, packet
 
 
+def point(library: Any, task: dict[str, Any]) -> None:
+    """Have a library log in to the test's gateway."""
+    library.http.Route.BASE = library.http.Route.API_BASE_URL = task["rest_url"]
+    gateway = library.gateway.DiscordWebSocket
+    if hasattr(gateway, "DEFAULT_GATEWAY"):
+        gateway.DEFAULT_GATEWAY = type(gateway.DEFAULT_GATEWAY)(task["gateway_url"])
+
+
 class DiscordBot:
     """Commands of the compatibility table, for ``library`` (a module) and its voicekit client."""
 
@@ -16,10 +24,7 @@ class DiscordBot:
         self.voice_client = voice_client
         self.task = task
         self.heard_frames = Heard()
-        library.http.Route.BASE = library.http.Route.API_BASE_URL = task["rest_url"]
-        gateway = library.gateway.DiscordWebSocket
-        if hasattr(gateway, "DEFAULT_GATEWAY"):
-            gateway.DEFAULT_GATEWAY = type(gateway.DEFAULT_GATEWAY)(task["gateway_url"])
+        point(library, task)
         intents = library.Intents.default()
         intents.members = True
         # Two seconds without another guild, by default: there is only one.
