@@ -1,10 +1,15 @@
 """The player's engine without an event loop: whatever is done, no frame is lost or doubled."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.drivers.players import Song, packets
+from tests.drivers.players import Signal, Song, packets, tone
+from tests.trio.calls import Packets
+from voicekit.errors import PlaybackError
+from voicekit.media import EncoderOptions
 from voicekit.media.player import EndReason, QueueEnded, Track, TrackEnded, TrackStarted
+from voicekit.opus import OpusNotFound
 
 from .rig import DEPTH, Rig
 
@@ -138,3 +143,73 @@ def test_what_ran_dry_begins_with_a_headstart() -> None:
     rig.read(track)
     assert rig.ring.queued == DEPTH
     assert song.at < 30 or track.has_ended
+
+
+class Failing(Signal):
+    """Its encoder can not be made, as where there is no libopus."""
+
+    @property
+    def encoder_options(self) -> EncoderOptions:
+        raise OpusNotFound("there is no libopus.")
+
+
+def test_what_can_not_be_encoded_fails_and_the_next_plays() -> None:
+    errors: list[Exception | None] = []
+    rig = Rig()
+    rig.put_on(Track(Failing(tone(1.0)), errors.append))
+    rig.queue.append(Song(1, 10))
+    rig.tick(20)
+    assert rig.ring.sent == packets(1, 10)
+    (error,) = errors
+    assert isinstance(error, PlaybackError)
+    assert isinstance(error.__cause__, OpusNotFound)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3842])
+def test_samples_that_are_cut_fail_and_other_lengths_do_not(cut: int) -> None:
+    class Cut(Signal):
+        def next_pcm(self) -> bytes | None:
+            return bytes(cut)
+
+    class Short(Signal):
+        def next_pcm(self) -> bytes | None:
+            pcm = super().next_pcm()
+            return None if pcm is None else pcm[:400]
+
+    rig = Rig()
+    rig.put_on(Track(Cut(tone(0.1))))
+    rig.queue.append(Short(tone(1.0)))
+    rig.tick(20)
+    assert [type(event).__name__ for event in rig.events][:2] == ["SourceFailed", "TrackEnded"]
+    assert len(rig.ring.sent) == 6, "50 pieces of 100 samples, put together"
+
+
+def test_what_is_no_source_and_no_callback_is_refused() -> None:
+    rig = Rig()
+    with pytest.raises(TypeError, match="source"):
+        rig.queue.append(42)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="after"):
+        rig.queue.append(Song(0, 1), after="soon")  # type: ignore[arg-type]
+    assert rig.is_idle
+
+
+def test_a_source_that_is_not_opened_can_not_be_sought_nor_does_loop_hold_it_up() -> None:
+    rig = Rig()
+    rig.loop = True
+    rig.put_on(Track(Packets(packets(0, 5))))
+    rig.queue.append(Song(1, 5))
+    rig.tick(8)
+    assert rig.ring.sent[:5] == packets(0, 5), "a list of packets ends, loop or not"
+    rig.loop = False
+    rig.tick(20)
+    assert rig.is_idle
+
+
+def test_a_loop_of_nothing_ends() -> None:
+    rig = Rig()
+    rig.loop = True
+    rig.put_on(Track(Song(0, 0)))
+    rig.queue.append(Song(1, 2))
+    rig.tick(10)
+    assert rig.ring.sent == (packets(1, 2) * 5)[: len(rig.ring.sent)]
+    assert len(rig.ring.sent) > 5

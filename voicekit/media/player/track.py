@@ -45,6 +45,10 @@ class Track:
     """
 
     def __init__(self, given: File | Frames, after: After | None = None) -> None:
+        if not (is_file(given) or callable(getattr(given, "read", None))):
+            raise TypeError(f"a source has `read`, or can be opened, not {given!r}")
+        if after is not None and not callable(after):
+            raise TypeError(f"`after` is to be called, not {after!r}")
         self.given = given
         self.after = after
         #: None until `read` has opened it.
