@@ -63,6 +63,11 @@ class Network:
             options["happy_eyeballs_delay"] = HAPPY_EYEBALLS_DELAY
         try:
             await loop.create_connection(protocol, host, port, ssl=context, **options)
+        except ConnectionResetError as error:
+            if context is None or error.errno is not None:
+                raise
+            why = "it was cut off during the TLS handshake; is it a server without TLS (ws://)?"
+            raise ConnectionResetError(errno.ECONNRESET, why) from None
         except OSError as error:
             number = error.errno or 0
             if number in errno.errorcode and not isinstance(error, ssl.SSLError):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..driver import player
+from ..media.player import EndReason
 from .feeder import Feeder
 from .loop import LOOP
 from .loop_pacer import LoopPacer
@@ -36,6 +37,11 @@ class Player(player.Player):
     def __init__(self, call: "Voice") -> None:
         super().__init__(call)
         self._event_loop = asyncio.get_running_loop()
+
+    async def _cancelled(self) -> None:
+        # `asyncio.run` cancels all tasks at once, and then waits for them.
+        self._end_all(EndReason.CALL_ENDED)
+        await self._fall_silent()
 
     async def _in_thread(self, act: Callable[[], object], patience: float | None = None) -> bool:
         future = in_thread(act)

@@ -1,6 +1,8 @@
 """The client's end of a WebSocket over a transport of asyncio. No task runs behind it."""
 
 import asyncio
+import errno
+import os
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -149,7 +151,7 @@ class WebSocketLink(asyncio.Protocol):
             self._guard(self._ended, *self._messages.ending)
         elif not self._upgraded.done():
             self._messages.receive_eof()
-            self._upgraded.set_exception(self._messages.refusal or ConnectionResetError())
+            self._upgraded.set_exception(self._messages.refusal or _cut_off())
 
     def pause_writing(self) -> None:
         """Give the peer some time to read."""
@@ -187,3 +189,7 @@ class WebSocketLink(asyncio.Protocol):
             report(*arguments)
         except Exception as error:
             self._failed(error)
+
+
+def _cut_off() -> OSError:
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -129,6 +129,7 @@ class Call(Recordings):
 
     async def wait_ready(self) -> None:
         """Wait until audio can be sent. Raises what the call ended with."""
+        self._check_caller()
         await self.loop.checkpoint()
         while not self._can_speak:
             self._raise_if_over()
@@ -139,6 +140,7 @@ class Call(Recordings):
 
         Alone in a call, or with somebody who can not encrypt, that takes until it changes.
         """
+        self._check_caller()
         await self.loop.checkpoint()
         while not self.connection.is_encrypted:
             self._raise_if_over()
@@ -209,7 +211,11 @@ class Call(Recordings):
         connection = self.connection
         return connection.is_ready and connection.state is GatewayState.OPEN
 
+    def _check_caller(self) -> None:
+        self._driver.check_caller()
+
     def _raise_if_over(self) -> None:
+        self._check_caller()
         if self.closed is not None:
             raise error_of(self.closed)
         if self._leaving:

@@ -1,5 +1,6 @@
 """What comes in of a call, as each of its listeners wants it: the half of `Voice` that hears."""
 
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
@@ -131,7 +132,12 @@ class Ears:
     def _listen(self, engine: Listener[T]) -> LiveStream[T]:
         return self._add(self.streams.live(engine, self._forget_listener))
 
+    @abstractmethod
+    def _check_caller(self) -> None:
+        """Raise `LocalProtocolError` in another thread than the call's."""
+
     def _add(self, listener: L) -> L:
+        self._check_caller()
         if self.closed is not None:
             listener.end(self.closed)
         else:

@@ -242,8 +242,14 @@ class Player(Engine):
             over = self._call._is_over
             self._end_all(EndReason.CALL_ENDED if over else EndReason.FAILED, error)
             await self._fall_silent()
+        except BaseException:
+            await self._cancelled()
+            raise
         finally:
             self._let_go()
+
+    async def _cancelled(self) -> None:
+        """Do what can still be done where the event loop ends before the call was left."""
 
     async def _fall_silent(self) -> None:
         until = self._loop.now() + SILENCE_TIMEOUT

@@ -63,6 +63,7 @@ class Recordings(Ears):
 
         Raises `RecordingNotConnected`, `AlreadyRecording` and `NoSink`.
         """
+        self._check_caller()
         recorder = self._recording.start_recording(
             sink,
             callback,
@@ -102,6 +103,7 @@ class Recordings(Ears):
 
         For callers that can not wait, but may begin another one at once. Raises `NotRecording`.
         """
+        self._check_caller()
         running, callback = self._recording.detach()
         self._forget_listener(running)
         self._ended.unpark_all()

@@ -1,12 +1,13 @@
 """What a call reports, as bounded iterators that never hold the call up."""
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from copy import copy
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from ..errors import CallClosed, VoicekitError
+from ..errors import CallClosed, LocalProtocolError, VoicekitError
 from ..events import AudioFrame, Closed, Event, NeedNewSession, WaitingForUpdate
 from .loop import Loop
 
@@ -36,6 +37,7 @@ class Stream(Generic[T]):
 
     def __init__(self, forget: Callable[[Any], None]) -> None:
         self._forget = forget
+        self._thread = threading.get_ident()
         self._waiting = self.loop.waiting()
         self._closed = False
 
@@ -70,6 +72,8 @@ class Stream(Generic[T]):
         if (item := self._next()) is not None:
             await self.loop.cancel_shielded_checkpoint()
             return item
+        if threading.get_ident() != self._thread:
+            raise LocalProtocolError("an iterator belongs to the thread of its call")
         # Who has waited has let others have their turn.
         while item is None:
             await self._wait()
