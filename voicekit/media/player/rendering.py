@@ -11,6 +11,7 @@ from collections import deque
 from ..._rtp import SAMPLE_RATE
 from .._gain import amplify
 from .._mix import Bus
+from ..mixing import equal_power
 from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_BYTES
 from .encoding import ContinuousEncoder
 from .events import EndReason
@@ -231,13 +232,11 @@ class Renderer:
         """Equal power: the loudness of two unlike signals stays the same throughout."""
         if self._bus is None:
             self._bus = Bus(FRAME_SAMPLES)
-        for one, curve in ((fading, math.cos), (track, math.sin)):
+        begin, end = (equal_power((self._fade_at + n) / self._fade_length) for n in (0, 1))
+        for one, fade_from, fade_to in zip((fading, track), begin, end, strict=True):
             pieces, before, after = self._take(frame, one)
-            angles = [(self._fade_at + n) / self._fade_length * math.pi / 2 for n in (0, 1)]
             pcm = _joined(one, pieces).ljust(FRAME_BYTES, b"\0")
-            self._bus.add(
-                pcm, before * max(0.0, curve(angles[0])), after * max(0.0, curve(angles[1]))
-            )
+            self._bus.add(pcm, before * fade_from, after * fade_to)
         self._encoder.encode(frame, self._bus.take(), self._last)
         self._fade_at += 1
         if self._fade_at >= self._fade_length:
