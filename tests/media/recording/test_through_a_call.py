@@ -14,6 +14,7 @@ import pytest
 from tests.measure import find_lag
 from tests.media.frames import encoded
 from tests.media.recording.calls import RATE, audio_of
+from tests.media.recording.sinks import Places, numbered
 from voicekit.events import RtcpReceived
 from voicekit.link import Link
 from voicekit.media import Recorder, Track
@@ -143,3 +144,31 @@ def test_with_sender_reports_jitter_does_not_part_them() -> None:
         lags[reports] = abs(lag_of(recorder, slice(8 * RATE, 12 * RATE)))
     assert lags[True] <= 0.001
     assert lags[False] <= 0.020
+
+
+@pytest.mark.parametrize("pause", [0.2031, 1.0077, 5.5191])
+def test_after_pauses_of_any_length_they_still_lie_within_a_millisecond(pause: float) -> None:
+    """Our senders count whole frames through a pause, each from where it began itself."""
+    sinks: dict[int, Places] = {}
+    pair = Pair(clients=3)
+    pair.connect()
+    *speakers, ears = pair.clients
+    recorder = Recorder(None, lambda user: sinks.setdefault(user, Places()))
+    recorder.start(pair.now)
+    packets = numbered(40)
+    pair.play(speakers[0], packets[:20])
+    pair.drive(0.0127)
+    pair.play(speakers[1], packets[:20])
+    pair.drive(0.4 + pause)
+    for speaker in speakers:
+        pair.play(speaker, packets[20:])  # at the same instant
+    pair.drive(1.0)
+    for frame in ears.frames:
+        recorder.write(frame)
+    first, second = recorder.close()
+    places = [
+        [track.start + place / RATE for place, _ in sinks[track.user_id or 0].places]
+        for track in (first, second)
+    ]
+    assert places[1][0] - places[0][0] == pytest.approx(0.0127, abs=0.001)
+    assert places[1][20:] == pytest.approx(places[0][20:], abs=0.001)

@@ -12,7 +12,7 @@ from ..._rtp import SAMPLE_RATE, opus_duration
 from ...codes import SILENCE_FRAME
 from .activity import Activity
 from .sink import GuardedSink, ReceivedFrame
-from .timeline import LONG_PAUSE, Timeline
+from .timeline import LONG_PAUSE, SpurtDelay, Timeline
 
 __all__ = ["CONCEAL_PACKETS", "REORDER_FRAMES", "SETTLE_FRAMES", "SETTLE_SECONDS", "TrackWriter"]
 
@@ -28,6 +28,8 @@ CONCEAL_PACKETS = 10
 #: is within 20 ms of the truth at 60 ms of jitter.
 SETTLE_FRAMES = 20
 SETTLE_SECONDS = 0.4
+#: From this gap on, in samples, it is another talk spurt: what a sender may be late is less.
+SPURT_GAP = SAMPLE_RATE // 10
 #: Frames that are held while it is unclear whether a clock jumped: 5 s of a burst.
 SUSPECT_FRAMES = 250
 #: A packet that is earlier or later than expected by more than this (seconds) shows that the
@@ -82,6 +84,7 @@ class TrackWriter:
         self._missing = 0  # lost since the last frame written
         self._position = 0  # samples since ``begin``, up to the end of the last frame
         self._uncorrected = 0  # frames since the last coarse correction
+        self._delay = SpurtDelay()
 
     @property
     def holding(self) -> bool:
@@ -97,6 +100,9 @@ class TrackWriter:
         elif not self._settling and not self._suspect:
             if frame.arrived - before > LONG_PAUSE and not self._waiting:
                 self._settling = True  # its clock went on alone, nobody knows how fast
+            if self._begins_spurt(frame):
+                self._settling = True
+                self._delay.begin()
             if frame.sequence < self._next or frame.sequence in self._waiting:
                 self.late += 1
                 return
@@ -104,11 +110,14 @@ class TrackWriter:
             if late is not None and not -JUMP < late < JUMP:
                 self.drain()
                 self._suspect = True
-        if frame.sequence in self._waiting or (self._suspect and frame.sequence < self._next):
+        if frame.sequence in self._waiting or (not self._fresh and frame.sequence < self._next):
             self.late += 1
             return
         if not self._suspect:
             self._timeline.observe(frame.ssrc, frame.rtp_time, frame.arrived)
+            self._delay.observe(
+                self._timeline.lateness(frame.ssrc, frame.rtp_time, frame.arrived) or 0.0
+            )
         if not self._waiting:
             self._waiting_since = self._now
         self._waiting[frame.sequence] = frame
@@ -160,10 +169,15 @@ class TrackWriter:
         if self._ssrc is not None:
             self._timeline.forget(self._ssrc)
         self._ssrc = frame.ssrc
+        self._delay.begin()
         self._missing = 0
         self._fresh = True
         self._settling = True
         self._next = frame.sequence
+
+    def _begins_spurt(self, frame: ReceivedFrame) -> bool:
+        gap = frame.rtp_time - self._clock
+        return frame.sequence == self._next and gap >= SPURT_GAP and not self._waiting
 
     def _settle(self) -> None:
         if self._suspect:
@@ -229,7 +243,7 @@ class TrackWriter:
 
     def _place(self, frame: ReceivedFrame) -> int:
         """Samples from the beginning to where the frame belongs."""
-        heard = self._timeline.time_of(frame.ssrc, frame.rtp_time)
+        heard = self._timeline.time_of(frame.ssrc, frame.rtp_time) + self._delay.seconds
         believed = min(heard, frame.arrived + CLOCK_SLACK) - self._begin
         return max(0, round(believed * SAMPLE_RATE))
 
