@@ -129,6 +129,27 @@ def test_what_a_condition_raises_comes_out() -> None:
     trio.run(main)
 
 
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_wait_ends_with_the_guild(runner: str) -> None:
+    async def main() -> None:
+        async with guild() as made:
+            waiting = made.gateway._submit(trio.sleep_forever)
+        with pytest.raises(RuntimeError, match="the main gateway has stopped"):
+            await made.until(lambda: True)
+        assert str(waiting.exception(0)) == "the main gateway has stopped"
+
+    RUNNERS[runner](main)
+
+
+def test_a_condition_may_act() -> None:
+    async def main() -> None:
+        async with guild() as made:
+            await made.until(lambda: made.add_channel("Third") > 0)
+            assert made.channels == ["General", "Music", "Third"]
+
+    asyncio.run(main())
+
+
 def test_a_speaker_without_an_answer_does_not_join() -> None:
     async def main() -> None:
         async with guild() as made:

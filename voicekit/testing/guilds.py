@@ -29,6 +29,8 @@ __all__ = ["Guild", "guild"]
 TIMEOUT = 10.0
 #: How often they look, in seconds.
 LOOK = 0.01
+#: A client that has said nothing since its key was sent has it after this long, in seconds.
+SETTLED = 0.3
 
 
 def guild(
@@ -260,18 +262,20 @@ class Guild:
         """Wait until somebody can talk in a channel, or in that one. Raises `TimeoutError`."""
         where = None if channel is None else self._channel(channel).id
         found: list[SessionStats] = []
+        since: dict[int, float] = {}
 
         def is_there() -> bool:
             state = self._guild.voice_states.get(self._user(user_id))
             if state is None or where not in (None, state.channel_id):
                 return False
             region = self._guild.channels[state.channel_id].region
-            found[:] = [
-                one
-                for one in self._sessions(user_id, region)
-                if one.state == "established" and one.channel_id == state.channel_id
-            ]
-            return bool(found)
+            for one in self._sessions(user_id, region):
+                if one.state == "established" and one.channel_id == state.channel_id:
+                    waited = trio.current_time() - since.setdefault(one.ssrc, trio.current_time())
+                    if _has_its_key(one) or waited > SETTLED:
+                        found.append(one)
+                        return True
+            return False
 
         await self.until(is_there, f"joined {channel or 'a channel'}", within=within)
         return found[0]
@@ -327,3 +331,13 @@ class Guild:
         """
         where = channel or self.channel_of() or next(iter(self._guild.channels.values())).name
         return Speaker(self, name, self._channel(where), within)
+
+
+def _has_its_key(session: SessionStats) -> bool:
+    """Return whether a client has shown that it knows its session is established.
+
+    Until then a cut of its WebSocket leaves it with nothing to resume.
+    """
+    # Select Protocol, and a heartbeat at any time, come before the key.
+    said = session.messages_received - session.heartbeats - 1
+    return session.keepalives + session.packets_valid > 0 or said > 0

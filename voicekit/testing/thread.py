@@ -4,8 +4,9 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import trio
 
@@ -29,6 +30,7 @@ class ServerThread(Generic[_Running]):
     def __init__(self, name: str) -> None:
         self._started: concurrent.futures.Future[_Running] = concurrent.futures.Future()
         self._name = name
+        self._expected: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._scope: trio.CancelScope
         self._nursery: trio.Nursery
@@ -44,10 +46,8 @@ class ServerThread(Generic[_Running]):
         """Close everything properly and wait for it. Does nothing when it has stopped."""
         if not self._thread.is_alive():
             return
-        try:
+        with suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self._scope.cancel)
-        except trio.RunFinishedError:
-            pass
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
             raise RuntimeError(f"the {self._name} does not stop within {PATIENCE} s")
@@ -78,7 +78,9 @@ class ServerThread(Generic[_Running]):
 
     def _run_sync(self, function: Callable[[], _Answer]) -> _Answer:
         """Run ``function`` in the server's thread and return what it does."""
-        answer: concurrent.futures.Future[_Answer] = concurrent.futures.Future()
+        if threading.current_thread() is self._thread:
+            return function()  # a condition that is waited for, say
+        answer: concurrent.futures.Future[_Answer] = self._expect()
 
         def run() -> None:
             try:
@@ -93,31 +95,33 @@ class ServerThread(Generic[_Running]):
         self, function: Callable[[], Awaitable[_Answer]]
     ) -> "concurrent.futures.Future[_Answer]":
         """Run ``function`` as a task of the server's thread. Cancelling the future ends it."""
-        answer: concurrent.futures.Future[_Answer] = concurrent.futures.Future()
+        answer: concurrent.futures.Future[_Answer] = self._expect()
         scope = trio.CancelScope()
 
         async def run() -> None:
-            try:
-                with scope:
+            # Whoever waits may give up at any time, in a thread of its own.
+            with suppress(concurrent.futures.InvalidStateError), scope:
+                try:
                     result = await function()
-            except Exception as error:
-                if not answer.cancelled():
+                except Exception as error:
                     answer.set_exception(error)
-            else:
-                if scope.cancelled_caught:
-                    answer.cancel()
-                elif not answer.cancelled():
+                else:
                     answer.set_result(result)
 
         def abandon(future: "concurrent.futures.Future[_Answer]") -> None:
             if future.cancelled():
-                try:
+                with suppress(trio.RunFinishedError):
                     self._token.run_sync_soon(scope.cancel)
-                except trio.RunFinishedError:
-                    pass
 
         answer.add_done_callback(abandon)
         self._enqueue(lambda: self._nursery.start_soon(run))
+        return answer
+
+    def _expect(self) -> "concurrent.futures.Future[Any]":
+        """Return a future that has an outcome even when the server stops before."""
+        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._expected.add(answer)
+        answer.add_done_callback(self._expected.discard)
         return answer
 
     def _enqueue(self, function: Callable[[], object]) -> None:
@@ -140,6 +144,10 @@ class ServerThread(Generic[_Running]):
             if self._started.done():
                 raise
             self._started.set_exception(error)
+        finally:
+            for answer in tuple(self._expected):
+                with suppress(concurrent.futures.InvalidStateError):
+                    answer.set_exception(RuntimeError(f"the {self._name} has stopped"))
 
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
