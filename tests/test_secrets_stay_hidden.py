@@ -18,7 +18,13 @@ MARK = "s3cr3t-s3cr3t-s3cr3t"
 SECRET_NAMES = {"token", "session_id", "secret_key", "key"}
 SENT_NAMES = {"text", "data"}
 #: Command lines and adapters are for programs that use other libraries: not loaded here.
-SKIPPED = ("voicekit.cli", "voicekit.__main__", "voicekit.media", "voicekit._opus", "voicekit.adapters.")
+SKIPPED = (
+    "voicekit.cli",
+    "voicekit.__main__",
+    "voicekit.media",
+    "voicekit._opus",
+    "voicekit.adapters.",
+)
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
