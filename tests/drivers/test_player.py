@@ -1,11 +1,12 @@
 """`Voice.player`: commands while it plays. Nothing is repeated or dropped: packets have names."""
 
 import logging
+import threading
 
 import pytest
 
 from voicekit.driver.playing import PlayingCall as Voice
-from voicekit.errors import CallClosed, LocalProtocolError, PlaybackError
+from voicekit.errors import CallClosed, EncryptionRequired, LocalProtocolError, PlaybackError
 from voicekit.media.player import (
     CallbackFailed,
     EndReason,
@@ -455,3 +456,58 @@ def test_packets_and_samples_can_be_sent_by_hand() -> None:
     spoken = in_call(use)
     assert spoken[0] == packets(1, 1)[0]
     assert spoken[2:] == packets(2, 10)
+
+
+def test_another_thread_is_told_that_it_is_one() -> None:
+    async def use(voice: Voice, heard: list[bytes]) -> None:
+        player = voice.player
+        await player.play(Song(1, 20))
+        told: list[Exception] = []
+
+        def act() -> None:
+            for command in (
+                player.stop,
+                player.pause,
+                player.skip,
+                lambda: player.seek(0),
+                lambda: player.queue.append(Song(2, 5)),
+                lambda: player.queue.clear(),
+                lambda: setattr(player, "volume", 0.5),
+                lambda: setattr(player, "loop", True),
+                lambda: setattr(player, "source", Song(3, 5)),
+            ):
+                try:
+                    command()  # type: ignore[no-untyped-call]
+                except LocalProtocolError as error:
+                    told.append(error)
+
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+        assert len(told) == 9
+
+    assert in_call(use) == packets(1, 20)
+
+
+def test_who_listens_hears_of_the_end_of_the_call_before_the_events_end() -> None:
+    async def use(listening: Listening, network: Network) -> None:
+        story: list[object] = []
+
+        async def listen(voice: Voice) -> None:
+            async for event in voice.player.events():
+                story.append(event)
+
+        async with (
+            lib.connect(info(listening.url), network=network) as voice,
+            lib.open_nursery() as nursery,
+        ):
+            nursery.start_soon(listen, voice)
+            await voice.player.play(Song(1, 500))
+            await lib.sleep(0.5)
+            listening.server.faults.close(4017, lib.current_time())
+            listening.drain()
+        (ended,) = [event for event in story if isinstance(event, TrackEnded)]
+        assert ended.reason is EndReason.CALL_ENDED
+        assert isinstance(ended.error, EncryptionRequired)
+
+    lib.in_memory(use)

@@ -198,8 +198,9 @@ class Player(Engine):
 
     def end_events(self) -> None:
         """The call is over: for the call, not for its users."""
-        for stream in self._streams:
-            stream.end()
+        if not self._running:  # else it has something to tell yet
+            for stream in self._streams:
+                stream.end()
 
     # -- waiting for tracks ----------------------------------------------------------------
 
@@ -210,7 +211,11 @@ class Player(Engine):
             await self._in_thread(track.open)
         else:
             await self._loop.checkpoint()
-        self._call._raise_if_over()
+        try:
+            self._call._raise_if_over()
+        except BaseException:
+            track.close()
+            raise
         return track
 
     async def _wait_for(self, track: Track) -> None:
@@ -324,6 +329,8 @@ class Player(Engine):
             self._connection.set_speaking(SpeakingFlags.NONE, now)  # there was no audio to end
         self._running = self._announced = False
         self._interruption = None
+        if self._call.closed is not None:
+            self.end_events()
         self._call.drain()
         self._call._changed.unpark_all()
 
@@ -386,6 +393,9 @@ class Player(Engine):
             self._reading.unpark_all()
         if self._is_out or self.stream is None:
             self._call._changed.unpark_all()
+
+    def _check(self) -> None:
+        self._call._driver.check_thread()
 
     def _admit(self, track: Track) -> None:
         self._is_out = False

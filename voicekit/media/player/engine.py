@@ -92,6 +92,7 @@ class Engine(Filling):
 
     @volume.setter
     def volume(self, value: float) -> None:
+        self._check()
         value = checked_volume(value)
         if value != self._renderer.volume:
             self._take_back()
@@ -109,6 +110,7 @@ class Engine(Filling):
 
     @crossfade.setter
     def crossfade(self, seconds: float) -> None:
+        self._check()
         if not (math.isfinite(seconds) and 0 <= seconds <= LONGEST_CROSSFADE):
             raise ValueError(f"crossfade is 0 to {LONGEST_CROSSFADE:g} seconds, not {seconds!r}")
         self._take_back()
@@ -122,6 +124,7 @@ class Engine(Filling):
 
     @loop.setter
     def loop(self, loop: bool) -> None:
+        self._check()
         self._take_back()
         self._renderer.loop = bool(loop)
         if self._renderer.current is not None:
@@ -141,10 +144,12 @@ class Engine(Filling):
 
     def stop(self) -> None:
         """End what plays within a frame, and forget the queue. Idempotent."""
+        self._check()
         self._end_all(EndReason.STOPPED)
 
     def pause(self) -> None:
         """Keep what is not sent, from the next frame on. Idempotent."""
+        self._check()
         if self._track is None or self._is_paused:
             return
         self._is_paused = True
@@ -155,6 +160,7 @@ class Engine(Filling):
 
     def resume(self) -> None:
         """Go on with the frame that was next. Idempotent."""
+        self._check()
         if not self._is_paused:
             return
         self._is_paused = False
@@ -165,6 +171,7 @@ class Engine(Filling):
 
     def skip(self) -> None:
         """End what plays, and go on with the next of the queue, if there is one."""
+        self._check()
         self._take_back()
         renderer = self._renderer
         if self._incoming is None:
@@ -180,6 +187,7 @@ class Engine(Filling):
         Raises ``ValueError`` for a moment that is none, `LocalProtocolError` if nothing plays or
         it can not be sought.
         """
+        self._check()
         seconds = checked_seconds(seconds, "seconds")
         self._take_back()
         self._renderer.begin_what_waits()
@@ -205,6 +213,7 @@ class Engine(Filling):
 
     @source.setter
     def source(self, source: File | Frames) -> None:
+        self._check()
         playing = self._track
         if playing is None:
             raise LocalProtocolError("nothing is being played")
@@ -215,6 +224,7 @@ class Engine(Filling):
 
     def _replace(self, track: Track) -> None:
         """Play a track from now on: at once, or as soon as it has something."""
+        self._check()
         if self._incoming is not None:
             self._end_now(self._incoming, EndReason.REPLACED)
         self._incoming = track
@@ -226,12 +236,14 @@ class Engine(Filling):
         self._go_on()
 
     def _enqueue(self, track: Track, index: int | None = None) -> None:
+        self._check()
         self._take_back()
         upcoming = self._renderer.upcoming
         upcoming.insert(len(upcoming) if index is None else index, track)
         self._go_on()
 
     def _leave_out(self, count: int | None, reason: EndReason) -> None:
+        self._check()
         self._take_back()
         upcoming = self._renderer.upcoming
         count = len(upcoming) if count is None else min(count, len(upcoming))

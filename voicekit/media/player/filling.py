@@ -291,6 +291,9 @@ class Filling:
 
     # -- of the driver ---------------------------------------------------------------------------
 
+    def _check(self) -> None:
+        """Raise if the thread is not the player's: before a command changes anything."""
+
     @abstractmethod
     def _admit(self, track: Track) -> None:
         """See to it that a track is read; called often."""
