@@ -63,8 +63,13 @@ def environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def run_bot(python: Path, library: Library, guild: Guild, log: Path) -> AsyncIterator[Bot]:
-    """Run a library's bot on a guild's gateway for the length of the block; not logged in."""
+async def run_bot(
+    python: Path, library: Library, guild: Guild, log: Path, **variables: str
+) -> AsyncIterator[Bot]:
+    """Run a library's bot on a guild's gateway for the length of the block; not logged in.
+
+    ``variables`` are added to its environment.
+    """
     with log.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
             str(python),
@@ -73,7 +78,7 @@ async def run_bot(python: Path, library: Library, guild: Guild, log: Path) -> As
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env=environment(),
+            env={**environment(), **variables},
         )
         try:
             yield Bot(process)

@@ -5,14 +5,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voicekit.opus import Decoder
+from voicekit.server import ServerConfig
+from voicekit.testing import guild
 
 from .conftest import Station
 from .libraries import BOTS, LIBRARIES, Library
+from .process import run_bot
 from .scenarios import Call
 
 DISCORD_LIKE = [one for one in LIBRARIES if one.name not in ("hikari", "interactions.py")]
@@ -35,8 +39,12 @@ def names_in(module: str, without: tuple[str, ...]) -> list[str]:
     return [name for name in names if not name.startswith("_") and name not in without]
 
 
+#: Those with a test of their own, and what is no check.
+APART = ("until", "coroutine_after", "samples_need_libopus", "latency_is_known")
+
+
 @of(DISCORD_LIKE)
-@pytest.mark.parametrize("check", names_in("discord_checks", ("until", "coroutine_after")))
+@pytest.mark.parametrize("check", names_in("discord_checks", APART))
 def test_its_members_do_as_their_users_know(station: Station, check: str) -> None:
     station.run(checked("discord_checks", check))
 
@@ -44,6 +52,29 @@ def test_its_members_do_as_their_users_know(station: Station, check: str) -> Non
 @of(NEXTCORD)
 def test_nextcord_awaits_after(station: Station) -> None:
     station.run(checked("discord_checks", "coroutine_after"))
+
+
+@of(DISCORD_LIKE)
+def test_it_works_without_libopus_and_without_reconnecting(
+    station: Station, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        voice = ServerConfig(heartbeat_interval=1.0)
+        missing = {"VOICEKIT_OPUS_LIBRARY": "no such file"}
+        log = tmp_path / "log"
+        async with (
+            guild(voice=voice) as made,
+            run_bot(station.python, station.library, made, log, **missing) as bot,
+        ):
+            await bot.ask("login")
+            await bot.ask("join", channel_id=made.channel_id("General"), reconnect=False)
+            for name in ("samples_need_libopus", "latency_is_known"):
+                await bot.ask("check", module="discord_checks", name=name)
+            made.drop()
+            await made.left()
+            assert await bot.ask("state") == {"connected": False, "channel": None}
+
+    asyncio.run(main())
 
 
 OF_PYCORD = (

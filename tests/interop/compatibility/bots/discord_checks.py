@@ -200,6 +200,21 @@ async def coroutine_after(bot: Any) -> None:
     await asyncio.wait_for(called.wait(), PATIENCE)
 
 
+async def samples_need_libopus(bot: Any) -> None:
+    """Where there is none; what is Opus already does not need it."""
+    samples = make_source(bot, [tone(1)], opus=False)
+    with raises(bot.library.opus.OpusNotLoaded, "VOICEKIT_OPUS_LIBRARY"):
+        bot.voice.play(samples)
+    with raises(bot.library.opus.OpusNotLoaded, "VOICEKIT_OPUS_LIBRARY"):
+        bot.voice.send_audio_packet(tone(1))
+    await wait_finish(bot)
+
+
+async def latency_is_known(bot: Any) -> None:
+    await until(lambda: bot.voice.latency < 1, "measured")
+    assert 0 < bot.voice.average_latency < 1
+
+
 async def source_may_be_exchanged(bot: Any) -> None:
     first, second = make_source(bot, packets(500)), make_source(bot, packets(10))
     done = bot.voice.play(first, wait_finish=True)
@@ -266,8 +281,8 @@ async def what_is_known(bot: Any) -> None:
     assert voice.session_id
     assert voice.token
     assert voice.token not in repr(voice.voice)
-    assert isinstance(voice.latency, float)
-    assert isinstance(voice.average_latency, float)
+    assert voice.latency == voice.average_latency == math.inf  # the first heartbeat is to come
+    assert len(voice.voice_privacy_code) == 30
     assert voice.ssrc
     assert voice.mode.startswith("aead_")
     assert not voice.recording

@@ -89,9 +89,11 @@ class DiscordBot:
             "members": members,
         }
 
-    async def join(self, channel_id: int, within: float = 10) -> None:
+    async def join(self, channel_id: int, within: float = 10, reconnect: bool = True) -> None:
         channel = self.client.get_channel(channel_id)
-        self.voice = await channel.connect(cls=self.voice_client, timeout=within, reconnect=True)
+        self.voice = await channel.connect(
+            cls=self.voice_client, timeout=within, reconnect=reconnect
+        )
         self._listening = asyncio.ensure_future(self._listen())
 
     async def _listen(self) -> None:
