@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from voicekit.config import Config
 from voicekit.errors import LocalProtocolError, MediaError
-from voicekit.events import AudioStopped, SpeakingStarted, SpeakingStopped
-from voicekit.pacer import LatePolicy, Pacer
+from voicekit.pacer import Pacer
 from voicekit.pacer._native import AVAILABLE
-from voicekit.trio import Listening, connect
+from voicekit.trio import connect
 
 from .calls import (
     EARS,
@@ -22,13 +19,11 @@ from .calls import (
     Packets,
     account,
     collect,
-    in_memory,
     info,
     numbered,
     running_server,
     until,
 )
-from .memory_network import MemoryNetwork
 
 LISTENER = Config(receive_only=True)
 PATIENCE = 20
@@ -167,26 +162,6 @@ def test_a_program_that_computes_is_not_heard() -> None:
     trio.run(main)
 
 
-def test_speaking_arrives_before_the_first_packet_and_ends_after_the_last() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with (
-            connect(info(listening.url, EARS), config=LISTENER, network=network) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
-        ):
-            events = ears.events()
-            await mouth.play(Packets(numbered(10)))
-            await trio.sleep(1)
-            await ears.aclose()
-            story = [event async for event in events]
-            speaking = [event for event in story if isinstance(event, SpeakingStarted)]
-            assert [event.user_id for event in speaking] == [MOUTH]
-            assert SpeakingStopped in map(type, story)
-        # Nothing had to be held until somebody said whose it was.
-        assert ears.stats().drops == {}
-
-    in_memory(use)
-
-
 def test_a_dry_source_is_heard_as_silence_and_goes_on() -> None:
     class Slow(Blocking):
         """Three packets and a pause, again and again."""
@@ -218,98 +193,6 @@ def test_a_dry_source_is_heard_as_silence_and_goes_on() -> None:
         assert heard.count(SILENCE[0]) > 5, "silence in between, too"
 
     trio.run(main)
-
-
-def test_what_progress_raises_ends_the_play_after_what_was_queued() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        def stumble(seconds: float) -> None:
-            if seconds > 0.2:
-                raise ZeroDivisionError
-
-        async with connect(info(listening.url), network=network) as voice:
-            with pytest.raises(ZeroDivisionError):
-                await voice.play(Packets(numbered(1000)), progress=stumble)
-            assert 10 < voice.frames_played < 30
-            await voice.play(Packets(numbered(5)))
-        assert account(listening).packets_bad == {}
-
-    in_memory(use)
-
-
-@pytest.mark.parametrize("ring", [0.0, 1.5])
-def test_a_ring_of_another_size_than_there_is_is_refused(ring: float) -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            with pytest.raises(ValueError, match="depth"):
-                await voice.play(Packets(numbered(5)), ring=ring)
-            await voice.play(Packets(numbered(5)))
-            assert account(listening).packets_valid == 10
-
-    in_memory(use)
-
-
-@pytest.mark.parametrize("ring", [0.06, 1.0])
-def test_no_more_is_read_than_the_ring_holds(ring: float) -> None:
-    class Counted(Packets):
-        reads = 0
-
-        def read(self) -> bytes | None:
-            self.reads += 1
-            return super().read()
-
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        source = Counted(numbered(200))
-        async with (
-            connect(info(listening.url), network=network) as voice,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(lambda: voice.play(source, ring=ring))  # type: ignore[misc]
-            await trio.sleep(2)
-            ahead = source.reads - voice.frames_played
-            assert ring * 50 / 2 - 1 <= ahead <= ring * 50
-            nursery.cancel_scope.cancel()
-
-    in_memory(use)
-
-
-@pytest.mark.parametrize("late", LatePolicy)
-def test_each_late_policy_keeps_what_it_promises(late: LatePolicy) -> None:
-    clock = MockClock(autojump_threshold=0)
-
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with (
-            connect(info(listening.url, EARS), config=LISTENER, network=network) as ears,
-            connect(info(listening.url, MOUTH), network=network) as mouth,
-            trio.open_nursery() as nursery,
-        ):
-            frames = ears.frames()
-            nursery.start_soon(
-                lambda: mouth.play(Packets(numbered(100)), ring=1.0, late=late)  # type: ignore[misc]
-            )
-            await trio.sleep(0.51)
-            clock.jump(0.5)
-            await trio.sleep(3)
-            await ears.aclose()
-            arrived = [frame.arrived async for frame in frames]
-        lost = 24 if late is LatePolicy.SKIP else 0
-        assert len(arrived) == pytest.approx(105 - lost, abs=1)
-        gaps = sorted(later - earlier for earlier, later in pairwise(arrived))
-        assert gaps[0] >= (0.0195 if late is LatePolicy.REBASE else 0.0099)
-        assert gaps[-2] == pytest.approx(0.02, abs=0.001)
-
-    in_memory(use, clock=clock)
-
-
-def test_audio_stopped_is_told_once() -> None:
-    async def use(listening: Listening, network: MemoryNetwork) -> None:
-        async with connect(info(listening.url), network=network) as voice:
-            events = voice.events()
-            await voice.play(Packets(numbered(5)))
-            await voice.aclose()
-            story = [type(event) async for event in events]
-        assert story.count(AudioStopped) == 2, "for the play, and for leaving"
-
-    in_memory(use)
 
 
 def test_a_source_that_breaks_at_once_is_an_error_and_nothing_is_left(pacer: Pacer) -> None:

@@ -1,14 +1,15 @@
 """The iterators of a call: bounded, and what must arrive arrives."""
 
+from typing import Any
+
 import pytest
-import trio
-from trio.testing import wait_all_tasks_blocked
 
 from voicekit.close_codes import ClosePolicy
-from voicekit.driver.streams import error_of
+from voicekit.driver.streams import FrameStream, error_of
 from voicekit.errors import AuthenticationFailed, CallClosed, ConnectFailed
 from voicekit.events import Closed, NeedNewSession, UserJoined
-from voicekit.trio.streams import EventStream, FrameStream
+
+from .libraries import lib
 
 LEFT = Closed(1000, None, "left")
 FAILED = Closed(4004, ClosePolicy.FATAL, "no", AuthenticationFailed("bad token", 4004))
@@ -18,25 +19,25 @@ def ignore(stream: object) -> None:
     pass
 
 
-async def rest_of(stream: trio.abc.ReceiveChannel[object]) -> list[object]:
+async def rest_of(stream: Any) -> list[object]:
     return [item async for item in stream]
 
 
 def test_a_full_stream_drops_the_oldest_frames_and_counts_them() -> None:
     async def main() -> None:
-        frames = FrameStream(3, ignore)
+        frames = lib.streams.frames(3, ignore)
         for number in range(10):
             frames.put(number)  # type: ignore[arg-type]
         frames.end(LEFT)
         assert await rest_of(frames) == [7, 8, 9]
         assert frames.dropped == 7
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_a_failed_call_raises_its_error_bare_after_the_frames_that_came() -> None:
     async def main() -> None:
-        frames = FrameStream(3, ignore)
+        frames = lib.streams.frames(3, ignore)
         frames.put(1)  # type: ignore[arg-type]
         frames.end(FAILED)
         assert await frames.receive() == 1
@@ -46,7 +47,7 @@ def test_a_failed_call_raises_its_error_bare_after_the_frames_that_came() -> Non
             assert caught.value.code == 4004
             assert caught.value is not FAILED.error
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_several_tasks_wait_for_one_error_each_with_a_traceback_of_its_own() -> None:
@@ -59,31 +60,31 @@ def test_several_tasks_wait_for_one_error_each_with_a_traceback_of_its_own() -> 
             errors.append(error)
 
     async def main() -> None:
-        frames = FrameStream(3, ignore)
-        async with trio.open_nursery() as nursery:
+        frames = lib.streams.frames(3, ignore)
+        async with lib.open_nursery() as nursery:
             nursery.start_soon(wait, frames)
             nursery.start_soon(wait, frames)
-            await wait_all_tasks_blocked()
+            await lib.wait_all_tasks_blocked()
             frames.end(FAILED)
         assert len(set(map(id, errors))) == 2
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_the_end_of_the_call_is_the_last_event_and_is_never_dropped() -> None:
     async def main() -> None:
-        events = EventStream(1, ignore)
+        events = lib.streams.events(1, ignore)
         events.put(UserJoined(1))
         events.put(LEFT)
         assert await rest_of(events) == [LEFT]
         assert events.dropped == 1
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_chatter_does_not_push_out_what_the_host_must_act_upon() -> None:
     async def main() -> None:
-        events = EventStream(3, ignore)
+        events = lib.streams.events(3, ignore)
         need = NeedNewSession(4006, "join again")
         events.put(need)
         for user in range(10):
@@ -94,51 +95,51 @@ def test_chatter_does_not_push_out_what_the_host_must_act_upon() -> None:
         events.put(LEFT)
         assert (await rest_of(events))[-1] == LEFT
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_closing_an_iterator_wakes_who_waits_in_it() -> None:
     forgotten: list[object] = []
 
     async def wait(frames: FrameStream) -> None:
-        with pytest.raises(trio.ClosedResourceError):
+        with pytest.raises(lib.ClosedResourceError):
             await frames.receive()
 
     async def main() -> None:
-        frames = FrameStream(3, forgotten.append)
-        async with trio.open_nursery() as nursery:
+        frames = lib.streams.frames(3, forgotten.append)
+        async with lib.open_nursery() as nursery:
             nursery.start_soon(wait, frames)
-            await wait_all_tasks_blocked()
+            await lib.wait_all_tasks_blocked()
             await frames.aclose()
         await frames.aclose()
         assert frames in forgotten
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_each_item_goes_to_one_of_several_readers_and_none_is_lost_by_cancelling() -> None:
     async def main() -> None:
-        frames = FrameStream(100, ignore)
+        frames = lib.streams.frames(100, ignore)
         taken: list[object] = []
 
         async def take() -> None:
             taken.append(await frames.receive())
 
-        async with trio.open_nursery() as nursery:
+        async with lib.open_nursery() as nursery:
             for _ in range(5):
                 nursery.start_soon(take)
-            await wait_all_tasks_blocked()
+            await lib.wait_all_tasks_blocked()
             frames.put(1)  # type: ignore[arg-type]
             nursery.cancel_scope.cancel()  # in the same tick: the woken reader keeps its item
         frames.end(LEFT)
         assert taken + await rest_of(frames) == [1]
 
-    trio.run(main)
+    lib.run(main)
 
 
 def test_a_stream_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="room"):
-        FrameStream(0, ignore)
+        lib.streams.frames(0, ignore)
 
 
 def test_errors_keep_what_they_carry_when_they_are_copied() -> None:
