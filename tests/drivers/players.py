@@ -15,7 +15,7 @@ from voicekit.media.player import PlayerEvent
 from voicekit.media.sources.source import checked_seconds
 from voicekit.opus import Decoder
 
-from ..trio.calls import EARS, MOUTH, collect, info
+from ..trio.calls import EARS, GUILD, MOUTH, collect, info
 from .libraries import Listening, Network, lib
 
 Samples = npt.NDArray[np.int16]
@@ -91,16 +91,27 @@ def levels(signal: npt.NDArray[np.float64], step: int = 960) -> npt.NDArray[np.f
 
 
 @asynccontextmanager
+async def ears_and_mouth(
+    listening: Listening, network: Network, *, guild: int = GUILD
+) -> AsyncIterator[tuple[Voice, Voice]]:
+    """Join a call twice: with a client that only receives, and one that sends."""
+    receive_only = Config(receive_only=True)
+    url = listening.url
+    async with (
+        lib.connect(info(url, EARS, guild=guild), config=receive_only, network=network) as ears,
+        lib.connect(info(url, MOUTH, guild=guild), network=network) as mouth,
+    ):
+        yield ears, mouth
+
+
+@asynccontextmanager
 async def playing(
     listening: Listening, network: Network
 ) -> AsyncIterator[tuple[Voice, list[bytes]]]:
     """A call, and what somebody hears of it."""
     heard: list[bytes] = []
     async with (
-        lib.connect(
-            info(listening.url, EARS), config=Config(receive_only=True), network=network
-        ) as ears,
-        lib.connect(info(listening.url, MOUTH), network=network) as mouth,
+        ears_and_mouth(listening, network) as (ears, mouth),
         lib.open_nursery() as nursery,
     ):
         nursery.start_soon(collect, ears.frames(), heard)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import trio
 
-from tests.trio.calls import ears_and_mouth, in_memory
+from tests.drivers.libraries import Listening, Network, lib
+from tests.drivers.players import ears_and_mouth
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media import AudioSource, Recorder, open_source
 from voicekit.server import ServerConfig
-from voicekit.trio import Listening, Network, Voice
 
 RATE, FRAME = 48_000, 960
 
@@ -78,7 +78,7 @@ def record_what(
     async def use(listening: Listening, network: Network) -> None:
         async with (
             ears_and_mouth(listening, network) as (ears, mouth),
-            trio.open_nursery() as nursery,
+            lib.open_nursery() as nursery,
         ):
 
             async def listen() -> None:
@@ -88,10 +88,10 @@ def record_what(
 
             nursery.start_soon(listen)
             await play(mouth)
-            await trio.sleep(0.5)
+            await lib.sleep(0.5)
             nursery.cancel_scope.cancel()
 
-    in_memory(use, config)
+    lib.in_memory(use, config)
     recorder.close()
     (file,) = recorder.recordings.values()
     assert isinstance(file, io.BytesIO)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.signals.calls import RATE, Tone, envelope, record_what
-from voicekit.trio import Voice
+from voicekit.driver.playing import PlayingCall as Voice
 
 ONE, TWO = 500, 1_200
 AMPLITUDE = 8_000

@@ -5,14 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-import trio
 
+from tests.drivers.libraries import Listening, Network, lib, until
+from tests.drivers.players import ears_and_mouth
 from tests.media.files import made_by_ffmpeg, wav
 from tests.media.frames import encoded
 from tests.media.test_loops import ogg_of
 from tests.signals.calls import RATE, Signal, phases, prompt, record_what, sine
-from tests.trio.calls import SILENCE, collect, ears_and_mouth, in_memory, until
-from voicekit.trio import Listening, Network, Voice
+from tests.trio.calls import SILENCE, collect
+from voicekit.driver.playing import PlayingCall as Voice
 
 HERTZ = 1_000
 SECONDS = 2.0
@@ -55,7 +56,7 @@ def test_opus_in_two_files_joins_byte_for_byte() -> None:
     async def use(listening: Listening, network: Network) -> None:
         async with (
             ears_and_mouth(listening, network) as (ears, mouth),
-            trio.open_nursery() as nursery,
+            lib.open_nursery() as nursery,
         ):
             nursery.start_soon(collect, ears.frames(), heard)
             for part in (packets[:17], packets[17:]):
@@ -64,5 +65,5 @@ def test_opus_in_two_files_joins_byte_for_byte() -> None:
             await until(lambda: heard[-5:] == SILENCE)
             nursery.cancel_scope.cancel()
 
-    in_memory(use)
+    lib.in_memory(use)
     assert heard == packets + SILENCE

@@ -1,13 +1,13 @@
 """A mixer in a call: what is added is heard at once, music makes room, and a failure is told."""
 
 import pytest
-import trio
 
+from tests.drivers.libraries import lib
 from tests.media.mixing.tones import Tone
 from tests.signals.calls import envelope, record_what
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media import Ducking, Mixer
 from voicekit.media.player import SourceFailed
-from voicekit.trio import Voice
 
 MUSIC, SPEECH, AMPLITUDE = 500, 1_200, 8_000
 
@@ -28,8 +28,8 @@ def test_speech_over_music_in_a_call() -> None:
         mixer = Prompt(Tone(MUSIC, 150), ducking=ducking)
         events = voice.player.events()
         await voice.player.play(mixer)
-        await trio.sleep(1)
-        told.append(trio.current_time())
+        await lib.sleep(1)
+        told.append(lib.current_time())
         speech = Tone(SPEECH, 40, error=fault)
         mixer.add(speech, ducks=True, volume=0.5)
         await voice.player.wait_for_stopped()

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import trio
 
+from tests.drivers.libraries import lib
 from tests.signals.calls import RATE, Tone, envelope, phases, record_what
-from voicekit.trio import Voice
+from voicekit.driver.playing import PlayingCall as Voice
 
 HERTZ, AMPLITUDE = 1_000, 8_000
 STEPS = [0.5, 0.25, 1.0, 2.0, 0.0, 1.0]
@@ -19,13 +19,13 @@ def test_volume_steps_are_heard_within_40_ms(whose: str) -> None:
         source = Tone(HERTZ, amplitude=AMPLITUDE)
         await voice.player.play(source)
         for n, volume in enumerate(STEPS):
-            await trio.sleep(0.4 + 0.003 * n)  # wherever in a frame that is
-            told.append(trio.current_time())
+            await lib.sleep(0.4 + 0.003 * n)  # wherever in a frame that is
+            told.append(lib.current_time())
             if whose == "the player's":
                 voice.player.volume = volume
             else:
                 source.volume = volume
-        await trio.sleep(0.4)
+        await lib.sleep(0.4)
         voice.player.stop()
         await voice.player.wait_for_stopped()
 
@@ -48,7 +48,7 @@ def test_nothing_is_repeated_and_nothing_dropped() -> None:
     async def play(voice: Voice) -> None:
         await voice.player.play(Tone(HERTZ))
         for n in range(20):
-            await trio.sleep(0.083)
+            await lib.sleep(0.083)
             voice.player.volume = 0.5 if n % 2 == 0 else 1.0
         voice.player.stop()
         await voice.player.wait_for_stopped()

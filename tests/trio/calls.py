@@ -9,10 +9,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from voicekit.codes import SILENCE_FRAME
-from voicekit.config import Config
 from voicekit.server import ServerConfig, SessionStats
 from voicekit.server_info import VoiceServerInfo
-from voicekit.trio import FrameStream, Listening, Network, Voice, connect, serve
+from voicekit.trio import FrameStream, Listening, serve
 
 from .memory_network import MemoryNetwork
 
@@ -83,20 +82,6 @@ def in_memory(
         assert not network.open
 
     trio.run(main, clock=clock or MockClock(autojump_threshold=0))
-
-
-@asynccontextmanager
-async def ears_and_mouth(
-    listening: Listening, network: Network, *, guild: int = GUILD
-) -> AsyncIterator[tuple[Voice, Voice]]:
-    """Join a call twice: with a client that only receives, and one that sends."""
-    receive_only = Config(receive_only=True)
-    url = listening.url
-    async with (
-        connect(info(url, EARS, guild=guild), config=receive_only, network=network) as ears,
-        connect(info(url, MOUTH, guild=guild), network=network) as mouth,
-    ):
-        yield ears, mouth
 
 
 async def collect(frames: FrameStream, into: list[bytes]) -> None:

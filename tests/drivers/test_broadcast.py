@@ -1,13 +1,12 @@
 """One source in three calls, in memory: the same Opus bytes to all, encoded once."""
 
-import trio
-
 from tests.media.mixing.tones import Tone
+from tests.trio.calls import SILENCE, collect
 from voicekit.errors import PlaybackError
 from voicekit.media import Broadcast, Mixer
-from voicekit.trio import Listening, Network
 
-from .calls import SILENCE, collect, ears_and_mouth, in_memory, until
+from .libraries import Listening, Network, lib, until
+from .players import ears_and_mouth
 
 CALLS = 3
 FRAMES = 100
@@ -26,10 +25,10 @@ async def call(
     listener = broadcast.listen()
     async with (
         ears_and_mouth(listening, network, guild=100 + number) as (ears, mouth),
-        trio.open_nursery() as nursery,
+        lib.open_nursery() as nursery,
     ):
         nursery.start_soon(collect, ears.frames(), heard)
-        await trio.sleep(0.1 * number)  # not all at once
+        await lib.sleep(0.1 * number)  # not all at once
         await mouth.play(listener)
         await until(lambda: heard[-5:] == SILENCE)
         nursery.cancel_scope.cancel()
@@ -45,11 +44,11 @@ def test_three_calls_hear_the_same_bytes() -> None:
         async def one(number: int) -> None:
             missed.append(await call(listening, network, broadcast, number, heard[number]))
 
-        async with trio.open_nursery() as nursery:
+        async with lib.open_nursery() as nursery:
             for number in range(CALLS):
                 nursery.start_soon(one, number)
 
-    in_memory(use)
+    lib.in_memory(use)
     assert missed == [0] * CALLS
     assert broadcast.frames_read == FRAMES
     assert len(heard[0]) == FRAMES + len(SILENCE)
@@ -78,7 +77,7 @@ def test_each_call_tells_the_source_what_gets_lost() -> None:
             mouth.player.report_loss(1)
             await mouth.player.wait_for_stopped()
 
-    in_memory(use)
+    lib.in_memory(use)
     assert reported == [0.25, 0.5, 1.0]
     (error,) = ended
     assert isinstance(error, PlaybackError)

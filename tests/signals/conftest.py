@@ -1,0 +1,5 @@
+"""Each test of this folder runs on both event loops."""
+
+from tests.drivers.conftest import library
+
+__all__ = ["library"]
