@@ -73,7 +73,8 @@ SANITIZERS = {
     "thread": ["-fsanitize=thread"],
 }
 if (sanitizers := SANITIZERS.get(os.environ.get("VOICEKIT_SANITIZE", ""))) is not None:
-    compile_args += ["-g", "-O1", "-fno-omit-frame-pointer", *sanitizers]
+    # Lines in reports, and a build in a third of the time.
+    compile_args += ["-g1", "-Og", "-fno-omit-frame-pointer", *sanitizers]
     link_args += sanitizers
 
 
