@@ -21,7 +21,7 @@ from statistics import median
 from ..._rtp import SAMPLE_RATE
 from ...rtcp import SenderReport
 
-__all__ = ["LONG_PAUSE", "SpurtDelay", "StreamClock", "Timeline"]
+__all__ = ["AGREEING", "LONG_PAUSE", "SpurtDelay", "StreamClock", "Timeline"]
 
 #: A window is closed after both: enough packets that one of them came through unhindered. Or
 #: before a pause of this length, as a clock moves on in it, if it has `MIN_PACKETS`.

@@ -12,7 +12,7 @@ from ..._rtp import SAMPLE_RATE, opus_duration
 from ...codes import SILENCE_FRAME
 from .activity import Activity
 from .sink import GuardedSink, ReceivedFrame
-from .timeline import LONG_PAUSE, SpurtDelay, Timeline
+from .timeline import AGREEING, LONG_PAUSE, SpurtDelay, Timeline
 
 __all__ = ["CONCEAL_PACKETS", "REORDER_FRAMES", "SETTLE_FRAMES", "SETTLE_SECONDS", "TrackWriter"]
 
@@ -28,6 +28,9 @@ CONCEAL_PACKETS = 10
 #: is within 20 ms of the truth at 60 ms of jitter.
 SETTLE_FRAMES = 20
 SETTLE_SECONDS = 0.4
+#: The beginning of a talk spurt is held until it is known how late it is, or can not be.
+SPURT_FRAMES = AGREEING
+SPURT_SECONDS = 0.2
 #: From this gap on, in samples, it is another talk spurt: what a sender may be late is less.
 SPURT_GAP = SAMPLE_RATE // 10
 #: Frames that are held while it is unclear whether a clock jumped: 5 s of a burst.
@@ -78,7 +81,8 @@ class TrackWriter:
         self._waiting: dict[int, ReceivedFrame] = {}
         self._waiting_since = 0.0
         self._now = 0.0  # the latest arrival
-        self._settling = False  # held: a new stream
+        # Held, until there are so many frames or seconds: a new stream, or a new talk spurt of one.
+        self._settling: tuple[int, float] | None = None
         self._suspect = False  # held: its clock may have been set anew
         self._fresh = True  # the next frame has no neighbour: its place is what the timeline says
         self._missing = 0  # lost since the last frame written
@@ -97,12 +101,13 @@ class TrackWriter:
         if frame.ssrc != self._ssrc:
             self.drain()
             self._begin_stream(frame)
-        elif not self._settling and not self._suspect:
-            if frame.arrived - before > LONG_PAUSE and not self._waiting:
-                self._settling = True  # its clock went on alone, nobody knows how fast
+        elif self._settling is None and not self._suspect:
             if self._begins_spurt(frame):
-                self._settling = True
+                self._settling = (SPURT_FRAMES, SPURT_SECONDS)
                 self._delay.begin()
+            if frame.arrived - before > LONG_PAUSE and not self._waiting:
+                # Its clock went on alone, nobody knows how fast.
+                self._settling = (SETTLE_FRAMES, SETTLE_SECONDS)
             if frame.sequence < self._next or frame.sequence in self._waiting:
                 self.late += 1
                 return
@@ -121,10 +126,9 @@ class TrackWriter:
         if not self._waiting:
             self._waiting_since = self._now
         self._waiting[frame.sequence] = frame
-        if self._settling or self._suspect:
-            limit = SUSPECT_FRAMES if self._suspect else SETTLE_FRAMES
+        if (hold := self._hold()) is not None:
             held = frame.arrived - self._waiting_since
-            if len(self._waiting) < limit and held < SETTLE_SECONDS:
+            if len(self._waiting) < hold[0] and held < hold[1]:
                 return
             self._settle()
         self._write_ready()
@@ -135,8 +139,8 @@ class TrackWriter:
             self._let_pass(now - IDLE_SECONDS)
             return
         held = now - self._waiting_since
-        if self._settling or self._suspect:
-            if held >= SETTLE_SECONDS:
+        if (hold := self._hold()) is not None:
+            if held >= hold[1]:
                 self._settle()
                 self._waiting_since = now
                 self._write_ready()
@@ -172,19 +176,24 @@ class TrackWriter:
         self._delay.begin()
         self._missing = 0
         self._fresh = True
-        self._settling = True
+        self._settling = (SETTLE_FRAMES, SETTLE_SECONDS)
         self._next = frame.sequence
 
     def _begins_spurt(self, frame: ReceivedFrame) -> bool:
         gap = frame.rtp_time - self._clock
         return frame.sequence == self._next and gap >= SPURT_GAP and not self._waiting
 
+    def _hold(self) -> tuple[int, float] | None:
+        """Return up to how many frames or seconds are held; None: none but for their order."""
+        return (SUSPECT_FRAMES, SETTLE_SECONDS) if self._suspect else self._settling
+
     def _settle(self) -> None:
         if self._suspect:
             self._judge_jump()
-        elif self._settling and self._fresh and self._waiting:
+        elif self._settling is not None and self._fresh and self._waiting:
             self._next = min(self._waiting)
-        self._settling = self._suspect = False
+        self._settling = None
+        self._suspect = False
 
     def _judge_jump(self) -> None:
         """Was the clock set anew, or the network blocked for a while? The earliest one tells."""
