@@ -1,7 +1,7 @@
 """Recording a call: the half of `Voice` that writes. Files never hold the call up.
 
-A task of the call looks ten times a second for what came, and has it written in a worker thread, one at
-a time: whatever a disk or an encoder takes, the event loop does not wait for it.
+A task of the call looks ten times a second for what came, and has it written in a worker thread,
+one at a time: whatever a disk or an encoder takes, the event loop does not wait for it.
 """
 
 import inspect

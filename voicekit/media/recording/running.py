@@ -20,8 +20,8 @@ __all__ = ["ROOM", "WORK_INTERVAL", "RunningRecording"]
 
 #: Frames that wait for a slow disk: half a minute of ten speakers, some 6 MB.
 ROOM = 15_000
-#: How often `work` is due, in seconds. With what a mix holds back, 0.5 s, and what is in an encoder,
-#: 0.1 s, a crash costs less than a second, also on a machine that is busy.
+#: How often `work` is due, in seconds. With what a mix holds back, 0.5 s, and what is in an
+#: encoder, 0.1 s, a crash costs less than a second, also on a machine that is busy.
 WORK_INTERVAL = 0.1
 
 
