@@ -1,9 +1,11 @@
 """disgo's parts in real calls on loopback: a connection; its gateway and UDP side, apart too."""
 
 import asyncio
+import gc
 import io
 import json
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -280,6 +282,56 @@ def test_an_open_that_is_cancelled_leaves_the_channel() -> None:
             await opening
         await until(lambda: asked[-1] == (GUILD, None, False, False))
         await conn.close()
+
+    run(main)
+
+
+def test_a_host_that_dies_leaves_the_call_and_no_thread_and_no_socket() -> None:
+    before = {thread.name for thread in threading.enumerate()}
+
+    class DiedError(Exception):
+        pass
+
+    with LoopbackServer() as server:
+
+        async def main() -> None:
+            bot = Bot(server)
+            conn = bot.manager.create_conn(GUILD)
+            conn.set_opus_frame_provider(Provider(PACKETS * 100))
+            conn.set_opus_frame_receiver(Receiver())
+            await conn.open(CHANNEL)
+            await until(lambda: server.stats()[0].packets_valid > 3)
+            raise DiedError
+
+        with pytest.raises(DiedError):
+            run(main)
+        (session,) = server.stats()
+    assert session.packets_bad == {}
+    gc.collect()  # an open socket would be a ResourceWarning, which is an error here
+    # The pacer of the process has one thread, whoever plays, until the process ends.
+    left = {thread.name for thread in threading.enumerate()} - before
+    assert {name for name in left if "pacer" not in name} == set()
+
+
+def test_another_thread_is_told_that_it_is_wrong() -> None:
+    async def main() -> None:
+        with LoopbackServer() as server:
+            bot = Bot(server)
+            conn = bot.manager.create_conn(GUILD)
+            gateway = disgo.Gateway()
+            await conn.open(CHANNEL)
+            await gateway.open(server.info(USER))
+            for call in (
+                lambda: conn.set_speaking(1),
+                lambda: conn.gateway.send(5, {}),
+                lambda: conn.udp.write(PACKETS[0]),
+                lambda: conn.handle_voice_state_update({}),
+                lambda: gateway.send(5, {}),
+            ):
+                with pytest.raises(LocalProtocolError, match="thread"):
+                    await asyncio.to_thread(call)
+            await gateway.close()
+            await conn.close()
 
     run(main)
 
