@@ -14,7 +14,7 @@ import trio.testing
 import voicekit.aio
 import voicekit.trio
 from voicekit.aio.streams import STREAMS as AIO_STREAMS
-from voicekit.server import ServerConfig
+from voicekit.server import HostVoiceServer, HostVoiceState, ServerConfig
 from voicekit.trio.streams import STREAMS as TRIO_STREAMS
 
 from ..trio.calls import in_memory as in_memory_on_trio
@@ -24,7 +24,7 @@ from . import asyncio_memory
 from .structured import Nursery, Scope
 from .virtual_loop import VirtualLoop
 
-__all__ = ["LIBRARIES", "Listening", "Network", "lib", "until"]
+__all__ = ["LIBRARIES", "Listening", "Network", "host_of", "lib", "until"]
 
 #: A test that hangs ends at this time of its own clock, in seconds.
 END_OF_TIME = 10_000.0
@@ -174,6 +174,19 @@ class _Lib:
 
 
 lib: Any = _Lib()
+
+
+def host_of(voices: dict[int, Any]) -> Callable[[object], None]:
+    """Be the main gateway of some calls, by user: hand in what the server has it say."""
+
+    def handle(event: object) -> None:
+        match event:
+            case HostVoiceState(_, user_id, channel_id, session_id) if user_id in voices:
+                voices[user_id].update_voice_state(channel_id, session_id)
+            case HostVoiceServer(_, user_id, token, endpoint) if user_id in voices:
+                voices[user_id].update_voice_server(token, endpoint)
+
+    return handle
 
 
 async def until(condition: Callable[[], bool]) -> None:

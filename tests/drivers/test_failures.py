@@ -22,10 +22,10 @@ from voicekit.events import (
     SessionResumed,
     WaitingForUpdate,
 )
-from voicekit.server import HostVoiceServer, HostVoiceState, Impairment, ServerConfig
+from voicekit.server import Impairment, ServerConfig
 
 from ..trio.calls import EARS, MOUTH, SILENCE, Packets, account, collect, info, numbered
-from .libraries import Listening, Network, lib
+from .libraries import Listening, Network, host_of, lib
 
 LISTENER = Config(receive_only=True)
 
@@ -290,13 +290,6 @@ def test_a_kick_ends_the_call_and_leaves_no_stale_state() -> None:
     # users.md item 20: kicked, and still "connected" and "playing".
     voices: dict[int, Voice] = {}
 
-    def be_the_host(event: object) -> None:
-        match event:
-            case HostVoiceState(_, user_id, channel_id, session_id) if user_id in voices:
-                voices[user_id].update_voice_state(channel_id, session_id)
-            case HostVoiceServer(_, user_id, token, endpoint) if user_id in voices:
-                voices[user_id].update_voice_server(token, endpoint)
-
     async def use(listening: Listening, network: Network) -> None:
         async with lib.connect(info(listening.url), network=network) as voice:
             voices[MOUTH] = voice
@@ -314,18 +307,11 @@ def test_a_kick_ends_the_call_and_leaves_no_stale_state() -> None:
             assert not voice.connection.is_ready
             assert isinstance(voice.closed, Closed)
 
-    lib.in_memory(use, handle_event=be_the_host)
+    lib.in_memory(use, handle_event=host_of(voices))
 
 
 def test_a_move_goes_on_in_the_other_channel() -> None:
     voices: dict[int, Voice] = {}
-
-    def be_the_host(event: object) -> None:
-        match event:
-            case HostVoiceState(_, user_id, channel_id, session_id) if user_id in voices:
-                voices[user_id].update_voice_state(channel_id, session_id)
-            case HostVoiceServer(_, user_id, token, endpoint) if user_id in voices:
-                voices[user_id].update_voice_server(token, endpoint)
 
     async def use(listening: Listening, network: Network) -> None:
         async with lib.connect(info(listening.url), network=network) as voice:
@@ -341,7 +327,7 @@ def test_a_move_goes_on_in_the_other_channel() -> None:
             ready = [event async for event in _so_far(voice) if isinstance(event, SessionReady)]
             assert len(ready) == 2
 
-    lib.in_memory(use, handle_event=be_the_host)
+    lib.in_memory(use, handle_event=host_of(voices))
 
 
 @pytest.mark.parametrize("first", ["close", "null endpoint"])

@@ -5,10 +5,9 @@ import pytest
 from voicekit.config import Config
 from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.media.player import Continued, Interrupted, PlayerEvent
-from voicekit.server import HostVoiceServer, HostVoiceState
 
 from ..trio.calls import EARS, MOUTH, SILENCE, account, collect, info
-from .libraries import Listening, Network, lib
+from .libraries import Listening, Network, host_of, lib
 from .players import Song, packets
 
 
@@ -22,13 +21,6 @@ def play_through(disturb: str) -> tuple[list[bytes], list[PlayerEvent], Listenin
     story: list[PlayerEvent] = []
     servers: list[Listening] = []
     voices: dict[int, Voice] = {}
-
-    def be_the_host(event: object) -> None:
-        match event:
-            case HostVoiceState(_, user_id, channel_id, session_id) if user_id in voices:
-                voices[user_id].update_voice_state(channel_id, session_id)
-            case HostVoiceServer(_, user_id, token, endpoint) if user_id in voices:
-                voices[user_id].update_voice_server(token, endpoint)
 
     async def use(listening: Listening, network: Network) -> None:
         servers.append(listening)
@@ -72,7 +64,7 @@ def play_through(disturb: str) -> tuple[list[bytes], list[PlayerEvent], Listenin
         assert sum(s.packets_valid for s in sessions) == 155
         assert all(s.packets_bad == {} for s in sessions)
 
-    lib.in_memory(use, handle_event=be_the_host)
+    lib.in_memory(use, handle_event=host_of(voices))
     return heard, story, servers[0]
 
 

@@ -4,13 +4,14 @@ import io
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import trio
 
 from tests.media.files import wav
 from voicekit.errors import MediaError, PlaybackError
-from voicekit.media import open_opus_provider
+from voicekit.media import AudioSource, open_opus_provider
 from voicekit.media.player import (
     EndReason,
     SourceFailed,
@@ -216,3 +217,22 @@ def test_a_stuck_source_holds_up_neither_stop_nor_leaving(way: str) -> None:
         stuck.release.set()
 
     trio.run(main)
+
+
+def test_a_file_is_closed_when_the_call_ends_under_it(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(wav(tone(5.0)))
+
+    async def main() -> AudioSource:
+        with trio.fail_after(PATIENCE):
+            async with running_server() as listening, connect(info(listening.url)) as voice:
+                await voice.player.play(path)
+                await trio.sleep(0.2)
+                source = voice.player.current_audio
+                assert isinstance(source, AudioSource)
+                assert not source.closed
+            assert source.closed
+            return source
+
+    source = trio.run(main)
+    source.volume = 0.5  # nobody is told any more

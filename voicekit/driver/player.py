@@ -8,6 +8,7 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ..codes import SpeakingFlags
@@ -450,18 +451,22 @@ class Player(Engine):
     # -- reading, a task for each track that may block -------------------------------------
 
     async def _read(self, track: Track) -> None:
-        while track.reason is None:
-            ahead = self.wants(track)
-            if not track.wants(ahead):
-                await self._reading.park()
-                continue
-            patience = math.inf if track.is_live else STALL_TIMEOUT
-            if not await self._in_thread(lambda: track.read(ahead), patience):  # noqa: B023
-                track.fail(PlaybackError(f"{track.name} gave nothing for {STALL_TIMEOUT:g} s"))
-                self.serve()
-                break
-            self.serve()
-        await self._in_thread(track.close)
+        try:
+            while track.reason is None:
+                ahead = self.wants(track)
+                if track.wants(ahead):
+                    await self._read_batch(track, ahead)
+                else:
+                    await self._reading.park()
+            await self._in_thread(track.close)
+        finally:
+            track.close()  # when cancelled; a thread that reads just now does it itself
+
+    async def _read_batch(self, track: Track, ahead: int) -> None:
+        patience = math.inf if track.is_live else STALL_TIMEOUT
+        if not await self._in_thread(partial(track.read, ahead), patience):
+            track.fail(PlaybackError(f"{track.name} gave nothing for {STALL_TIMEOUT:g} s"))
+        self.serve()
 
     # -- of the event loop -----------------------------------------------------------------
 

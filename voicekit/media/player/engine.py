@@ -150,24 +150,24 @@ class Engine(Filling):
     def pause(self) -> None:
         """Keep what is not sent, from the next frame on. Idempotent."""
         self._check()
-        if self._track is None or self._is_paused:
-            return
-        self._is_paused = True
-        if self._ring is not None:
-            self._ring.pause()
-        self._happened.append(Paused())
-        self._deliver()
+        if self._track is not None and not self._is_paused:
+            self._set_paused(True, Paused())
 
     def resume(self) -> None:
         """Go on with the frame that was next. Idempotent."""
         self._check()
-        if not self._is_paused:
-            return
-        self._is_paused = False
+        if self._is_paused:
+            self._set_paused(False, Resumed())
+
+    def _set_paused(self, paused: bool, event: Paused | Resumed) -> None:
+        self._is_paused = paused
         if self._ring is not None:
-            self._ring.resume()
-        self._happened.append(Resumed())
-        self._go_on()
+            if paused:
+                self._ring.pause()
+            else:
+                self._ring.resume()
+        self._happened.append(event)
+        self.serve()
 
     def skip(self) -> None:
         """End what plays, and go on with the next of the queue, if there is one."""

@@ -350,7 +350,9 @@ class Track:
 
     @property
     def is_seekable(self) -> bool:
-        """Whether `seek` may work."""
+        """Whether `seek` may work: not on what has failed, which a thread may still be stuck in."""
+        if self.error is not None:
+            return False
         seek = getattr(self.source, "seek", None)
         return callable(seek) and bool(getattr(self.source, "seekable", True))
 
