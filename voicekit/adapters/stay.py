@@ -19,7 +19,13 @@ from .. import aio
 from ..config import Config
 from ..connection_kinds import Voices
 from ..driver.streams import error_of
-from ..errors import ConnectTimedOut, LocalProtocolError, NotConnected, VoicekitError
+from ..errors import (
+    AlreadyConnected,
+    ConnectTimedOut,
+    LocalProtocolError,
+    NotConnected,
+    VoicekitError,
+)
 from ..events import NeedNewSession
 from ..join import SendVoiceState
 from ..pacer import Pacer
@@ -160,6 +166,8 @@ class Stay:
         Raises `ConnectTimedOut` and `GatewayUnavailable` where the host's gateway does not answer,
         and what `voicekit.aio.open` raises; we are out then, also when it is cancelled.
         """
+        if self.is_connected:
+            raise AlreadyConnected("we are in a call already: move goes elsewhere")
         create, mute, deaf = self._registry.create, self._mute, self._deaf
         answer = await self._ask(
             lambda now: create(self._guild_id, self._channel_id, now, mute=mute, deaf=deaf)
