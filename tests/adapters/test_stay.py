@@ -1,6 +1,7 @@
 """`Stay`, in calls on loopback: what adapters of all libraries have in common."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -108,6 +109,18 @@ def test_a_move_ends_where_audio_can_be_sent(made: Guild) -> None:
         await until(lambda: host.sits_in() == "General", "moved")
 
     run(made, scenario)
+
+
+def test_who_leaves_in_the_middle_of_a_move_leaves_no_socket(made: Guild) -> None:
+    async def scenario(host: Host) -> None:
+        stay = host.make_stay()
+        await stay.join()
+        await stay.move(made.channel_id("Music"), wait=False)
+        await until(lambda: host.sits_in() == "Music", "moved")
+
+    for _ in range(4):
+        run(made, scenario)
+        gc.collect()  # warns of a socket that was not closed
 
 
 def test_who_moves_to_a_full_channel_stays_where_it_is(made: Guild) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import os
 import socket
 import ssl
@@ -59,7 +60,9 @@ class Network:
         options: dict[str, Any] = {}
         if context is not None:
             options = {"server_hostname": host, "ssl_shutdown_timeout": CLOSE_TIMEOUT}
-        if isinstance(loop, asyncio.BaseEventLoop):  # others, such as uvloop's, do not know it
+        # uvloop's does not know it; and asyncio's own race may lose a socket when it is cancelled,
+        # which is for hosts with several addresses only.
+        if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
             options["happy_eyeballs_delay"] = HAPPY_EYEBALLS_DELAY
         try:
             await loop.create_connection(protocol, host, port, ssl=context, **options)
@@ -112,3 +115,11 @@ async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
