@@ -6,6 +6,7 @@ What does not depend on sockets is tested in tests/drivers, on both event loops.
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from voicekit.config import Config
 from voicekit.errors import ConnectFailed
 from voicekit.events import Closed
 from voicekit.net import Poller
-from voicekit.server import ServerConfig
+from voicekit.server import ServerConfig, SessionStats
 from voicekit.server_info import VoiceServerInfo
 from voicekit.testing.loopback import LoopbackServer
 
@@ -81,6 +82,15 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+def ended(server: LoopbackServer) -> list[SessionStats]:
+    """Return what the server says of all sessions, when they have ended for it, too."""
+    deadline = time.monotonic() + PATIENCE
+    while any(stats.state != "ended" for stats in server.stats()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return server.stats()
+
+
 async def speak(voice: Voice, packets: list[bytes]) -> None:
     for packet in packets:
         assert voice.send_audio(packet)
@@ -105,8 +115,8 @@ def test_audio_goes_both_ways_end_to_end_encrypted(
         assert [frame async for frame in there] == []
 
     run(main(), new_loop)
-    assert [stats.close_code for stats in server.stats()] == [1000, 1000]
-    assert [stats.packets_bad for stats in server.stats()] == [{}, {}]
+    assert [stats.close_code for stats in ended(server)] == [1000, 1000]
+    assert [stats.packets_bad for stats in ended(server)] == [{}, {}]
 
 
 @pytest.mark.parametrize("fault", ["drop", 4015])
@@ -142,7 +152,7 @@ def test_every_packet_arrives_whatever_becomes_of_the_websocket(
     with LoopbackServer(ssl_context=certificates.server_context()) as server:
         run(main())
     assert heard == packets + SILENCE
-    assert [stats.close_code for stats in server.stats()][-1] == 1000
+    assert [stats.close_code for stats in ended(server)][-1] == 1000
 
 
 def where(server: LoopbackServer, user_id: int) -> VoiceServerInfo:

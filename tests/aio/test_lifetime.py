@@ -20,7 +20,7 @@ from voicekit.events import Closed, SpeakingStarted
 from voicekit.testing.loopback import LoopbackServer
 
 from ..trio.calls import EARS, MOUTH, Packets, numbered
-from .test_calls import DAVE, PATIENCE, run, until
+from .test_calls import DAVE, PATIENCE, ended, run, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def test_a_call_without_a_block_lasts_until_it_is_closed(server: LoopbackServer)
             await voice.wait_ready()
 
     run(main())
-    assert [stats.close_code for stats in server.stats()] == [1000]
+    assert [stats.close_code for stats in ended(server)] == [1000]
 
 
 def test_one_that_can_not_be_opened_leaves_nothing(server: LoopbackServer) -> None:
@@ -78,7 +78,7 @@ def test_a_host_that_ends_without_closing_leaves_the_call_all_the_same(
     asyncio.run(main())
     gc.collect()  # what was not closed says so now: a warning, and an error here
     assert set(threading.enumerate()) - threads <= {_pacer_thread()}
-    (said,) = _ended(server)
+    (said,) = ended(server)
     assert said.close_code == 1000
     assert said.packets_valid >= 3 + 5
     assert said.packets_bad == {}
@@ -86,13 +86,6 @@ def test_a_host_that_ends_without_closing_leaves_the_call_all_the_same(
 
 def _pacer_thread() -> threading.Thread | None:
     return next((thread for thread in threading.enumerate() if "pacer" in thread.name), None)
-
-
-def _ended(server: LoopbackServer) -> list:  # type: ignore[type-arg]
-    until_then = time.monotonic() + PATIENCE
-    while any(stats.state != "ended" for stats in server.stats()) and time.monotonic() < until_then:
-        time.sleep(0.01)
-    return server.stats()
 
 
 BOT = """
@@ -138,7 +131,7 @@ def test_ctrl_c_leaves_the_call_properly(server: LoopbackServer) -> None:
     assert errors.strip().endswith(b"KeyboardInterrupt")
     assert b"Warning" not in errors
     assert b"never" not in errors
-    (said,) = _ended(server)
+    (said,) = ended(server)
     assert (said.close_code, said.packets_bad) == (1000, {})
 
 
@@ -230,4 +223,4 @@ def test_a_block_that_is_cancelled_for_another_reason_stays_cancelled(
             await task
 
     run(main())
-    assert [stats.close_code for stats in _ended(server)] == [1000]
+    assert [stats.close_code for stats in ended(server)] == [1000]
