@@ -162,7 +162,13 @@ def test_opening_again_moves_and_what_is_played_can_be_changed() -> None:
             assert conn.gateway.status is disgo.Status.READY
             assert conn.gateway.ssrc == conn.voice.connection.ssrc
             assert conn.gateway.latency is None
+            assert conn.udp is conn.udp
             assert conn.udp.write(PACKETS[0]) == len(PACKETS[0])
+            async with aio.connect(replace(server.info(USER), channel_id=OTHER_CHANNEL)) as user:
+                reading = asyncio.create_task(conn.udp.read_packet())
+                await asyncio.sleep(0)
+                await user.play(open_opus_provider(Provider(PACKETS).provide_opus_frame))
+                assert (await reading).opus == PACKETS[0]
             await bot.manager.close()
             assert conn.channel_id is None
             with pytest.raises(NotConnected, match="open the connection first"):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ... import aio
 from ...config import Config
 from ...errors import NotConnected, VoicekitError
-from ...events import MessageReceived, UserLeft
+from ...events import AudioFrame, MessageReceived, UserLeft
 from ...join import SendVoiceState
 from ..stay import CallOptions, Stay
 from .audio import AudioReceiver, AudioSender, OpusFrameProvider, OpusFrameReceiver
@@ -70,6 +70,7 @@ class Conn:
         self._provider: OpusFrameProvider | None = None
         self._receiver: OpusFrameReceiver | None = None
         self._audio: dict[str, Sender] = {}
+        self._udp: ConnUDP | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         #: What the call ended with; None: we left, or were taken out.
         self.error: VoicekitError | None = None
@@ -156,8 +157,11 @@ class Conn:
 
     @property
     def udp(self) -> "ConnUDP":
-        """The UDP side of the call."""
-        return ConnUDP(self)
+        """The UDP side of the call; the same one while that lasts."""
+        voice = self.voice
+        if self._udp is None or self._udp.voice is not voice:
+            self._udp = ConnUDP(voice)
+        return self._udp
 
     def user_id_by_ssrc(self, ssrc: int) -> int | None:
         """Return who sends under ``ssrc``, or None."""
@@ -273,19 +277,21 @@ class ConnGateway:
 class ConnUDP:
     """The UDP side of a `Conn`: its packets are end-to-end encrypted on the way."""
 
-    def __init__(self, conn: Conn) -> None:
-        self._voice = conn.voice
-        self._packets: AsyncIterator[Any] = aiter(self._voice.frames())
+    def __init__(self, voice: aio.Voice) -> None:
+        self.voice = voice
+        self._packets: AsyncIterator[AudioFrame] | None = None
 
     def write(self, opus: bytes) -> int:
         """Send one Opus packet, at the time of the caller; 0: dropped, there is no session."""
-        return len(opus) if self._voice.send_audio(opus) else 0
+        return len(opus) if self.voice.send_audio(opus) else 0
 
     async def read_packet(self) -> Packet:
-        """Wait for the next packet of anybody, from when `Conn.udp` was asked for.
+        """Wait for the next packet of anybody, from the first time on that this was asked.
 
         Raises what the call ended with, `NotConnected` where we left.
         """
+        if self._packets is None:
+            self._packets = aiter(self.voice.frames())
         try:
             frame = await anext(self._packets)
         except StopAsyncIteration:
