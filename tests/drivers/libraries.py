@@ -5,8 +5,9 @@ which one it is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar
 
 import trio
 import trio.testing
@@ -15,6 +16,7 @@ import voicekit.aio
 import voicekit.trio
 from voicekit.aio.streams import STREAMS as AIO_STREAMS
 from voicekit.server import HostVoiceServer, HostVoiceState, ServerConfig
+from voicekit.testing.loopback import LoopbackServer
 from voicekit.trio.streams import STREAMS as TRIO_STREAMS
 
 from ..trio.calls import in_memory as in_memory_on_trio
@@ -25,6 +27,8 @@ from .structured import Nursery, Scope
 from .virtual_loop import VirtualLoop
 
 __all__ = ["LIBRARIES", "Listening", "Network", "host_of", "lib", "until"]
+
+R = TypeVar("R")
 
 #: A test that hangs ends at this time of its own clock, in seconds.
 END_OF_TIME = 10_000.0
@@ -91,6 +95,14 @@ class Trio:
         clock = trio.testing.MockClock(autojump_threshold=0)
         trio.run(main, clock=clock, instruments=instruments)
 
+    def real_server(self) -> AbstractAsyncContextManager[Any]:
+        """A server on sockets of this machine, and its ``url``."""
+        return running_server()
+
+    def run_real(self, main: Callable[[], Awaitable[R]]) -> R:
+        """Run on the clock of this machine: for what threads do."""
+        return trio.run(main)
+
     def jump(self, seconds: float) -> None:
         """Let time pass at once, as a program does that computes."""
         self._clock.jump(seconds)
@@ -144,17 +156,36 @@ class Asyncio:
 
         self.run(main)
 
+    @asynccontextmanager
+    async def real_server(self) -> AsyncIterator[LoopbackServer]:
+        """A server on sockets of this machine, and its ``url``."""
+        with LoopbackServer() as server:
+            yield server
+
+    def run_real(self, main: Callable[[], Awaitable[R]]) -> R:
+        """Run on the clock of this machine: for what threads do."""
+        return self._run(main, asyncio.SelectorEventLoop)
+
     def run(self, main: Callable[[], Awaitable[None]], on_step: OnStep | None = None) -> None:
-        async def bounded() -> None:
+        self._run(main, lambda: VirtualLoop(on_step or _rest))
+
+    def _run(
+        self,
+        main: Callable[[], Awaitable[R]],
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
+    ) -> R:
+        async def bounded() -> R:
             async with asyncio.timeout(END_OF_TIME):
-                await main()
+                result = await main()
             assert asyncio.all_tasks() == {asyncio.current_task()}
+            return result
 
         problems: list[dict[str, Any]] = []
-        with asyncio.Runner(loop_factory=lambda: VirtualLoop(on_step or _rest)) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.get_loop().set_exception_handler(lambda _, context: problems.append(context))
-            runner.run(bounded())
+            result = runner.run(bounded())
         assert not problems
+        return result
 
 
 def _rest() -> None:

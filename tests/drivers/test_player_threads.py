@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import trio
 
 from tests.media.files import wav
+from voicekit.driver.playing import PlayingCall as Voice
 from voicekit.errors import MediaError, PlaybackError
 from voicekit.media import AudioSource, open_opus_provider
 from voicekit.media.player import (
@@ -18,10 +18,10 @@ from voicekit.media.player import (
     Stalled,
     TrackEnded,
 )
-from voicekit.trio import Voice, connect
 
-from ..drivers.players import Song, packets, tone
-from .calls import EARS, SILENCE, collect, info, running_server
+from ..trio.calls import EARS, SILENCE, collect, info
+from .libraries import lib
+from .players import Song, packets, tone
 
 PATIENCE = 20
 
@@ -47,20 +47,20 @@ def on_sockets(use: Callable[[Voice, list[bytes]], Awaitable[None]]) -> list[byt
     heard: list[bytes] = []
 
     async def main() -> None:
-        with trio.fail_after(PATIENCE):
+        with lib.fail_after(PATIENCE):
             async with (
-                running_server() as listening,
-                connect(info(listening.url, EARS)) as ears,
-                connect(info(listening.url)) as mouth,
-                trio.open_nursery() as nursery,
+                lib.real_server() as listening,
+                lib.connect(info(listening.url, EARS)) as ears,
+                lib.connect(info(listening.url)) as mouth,
+                lib.open_nursery() as nursery,
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
                 await use(mouth, heard)
                 await mouth.player.wait_for_stopped()
-                await trio.sleep(0.05)
+                await lib.sleep(0.05)
                 nursery.cancel_scope.cancel()
 
-    trio.run(main)
+    lib.run_real(main)
     return [packet for packet in heard if packet != SILENCE[0]]
 
 
@@ -103,7 +103,7 @@ def test_skipping_a_stalled_source_waits_for_nobody() -> None:
     async def use(voice: Voice, heard: list[bytes]) -> None:
         await voice.player.play(stuck)
         voice.player.queue.append(Song(2, 10))
-        with trio.move_on_after(0.5):
+        with lib.move_on_after(0.5):
             await voice.player.wait_for_stopped()
         assert voice.player.current_audio is stuck
         voice.player.skip()
@@ -135,7 +135,7 @@ def test_sources_in_threads_on_real_sockets() -> None:
         await player.play(InThread(1, 500))
         player.queue.append(Slow(2, 30))
         player.queue.append(InThread(3, 10))
-        await trio.sleep(0.2)
+        await lib.sleep(0.2)
         player.seek(9.8)
 
     spoken = on_sockets(use)
@@ -165,8 +165,8 @@ def test_a_file_is_opened_in_a_thread_and_closed_at_the_end() -> None:
 
     async def main() -> None:
         file = Watched(wav(tone(0.3)))
-        with trio.fail_after(PATIENCE):
-            async with running_server() as listening, connect(info(listening.url)) as voice:
+        with lib.fail_after(PATIENCE):
+            async with lib.real_server() as listening, lib.connect(info(listening.url)) as voice:
                 await voice.player.play(file, wait_finish=True)  # type: ignore[arg-type]
                 assert voice.frames_played == 15
                 voice.player.volume = 0.5
@@ -175,7 +175,7 @@ def test_a_file_is_opened_in_a_thread_and_closed_at_the_end() -> None:
         assert file.threads
         assert threading.get_ident() not in file.threads
 
-    trio.run(main)
+    lib.run_real(main)
 
 
 def test_what_can_not_be_opened_is_told_and_left_out() -> None:
@@ -203,20 +203,20 @@ def test_a_stuck_source_holds_up_neither_stop_nor_leaving(way: str) -> None:
     stuck = Stuck(1, 10)
 
     async def main() -> None:
-        with trio.fail_after(PATIENCE):
-            async with running_server() as listening, connect(info(listening.url)) as voice:
+        with lib.fail_after(PATIENCE):
+            async with lib.real_server() as listening, lib.connect(info(listening.url)) as voice:
                 await voice.player.play(stuck)
-                await trio.sleep(0.4)
-                began = trio.current_time()
+                await lib.sleep(0.4)
+                began = lib.current_time()
                 if way == "stop":
                     voice.player.stop()
                     await voice.player.wait_for_stopped()
                 else:
                     await voice.aclose()
-                assert trio.current_time() - began < 2
+                assert lib.current_time() - began < 2
         stuck.release.set()
 
-    trio.run(main)
+    lib.run_real(main)
 
 
 def test_a_file_is_closed_when_the_call_ends_under_it(tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ def test_a_file_is_closed_when_the_call_ends_under_it(tmp_path: Path) -> None:
     path.write_bytes(wav(tone(5.0)))
 
     async def main() -> AudioSource:
-        with trio.fail_after(PATIENCE):
-            async with running_server() as listening, connect(info(listening.url)) as voice:
+        with lib.fail_after(PATIENCE):
+            async with lib.real_server() as listening, lib.connect(info(listening.url)) as voice:
                 await voice.player.play(path)
-                await trio.sleep(0.2)
+                await lib.sleep(0.2)
                 source = voice.player.current_audio
                 assert isinstance(source, AudioSource)
                 assert not source.closed
             assert source.closed
             return source
 
-    source = trio.run(main)
+    source = lib.run_real(main)
     source.volume = 0.5  # nobody is told any more
