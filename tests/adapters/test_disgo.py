@@ -283,11 +283,15 @@ def test_an_open_that_is_cancelled_leaves_the_channel() -> None:
         conn = manager.create_conn(GUILD)
         opening = asyncio.create_task(conn.open(CHANNEL))
         await until(lambda: asked)
+        with pytest.raises(AlreadyConnected, match="asked for already"):
+            await conn.open(CHANNEL)
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
         await until(lambda: asked[-1] == (GUILD, None, False, False))
         await conn.close()
+        with pytest.raises(NotConnected, match="open the connection first"):
+            _ = conn.voice
 
     run(main)
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ... import aio
 from ...config import Config
-from ...errors import NotConnected, VoicekitError
+from ...errors import AlreadyConnected, NotConnected, VoicekitError
 from ...events import AudioFrame, MessageReceived, UserLeft
 from ...join import SendVoiceState
 from ..stay import CallOptions, Stay
@@ -80,14 +80,16 @@ class Conn:
     async def open(self, channel_id: int, self_mute: bool = False, self_deaf: bool = False) -> None:
         """Join a channel, or go to another one; return when audio can be sent.
 
-        Raises `ConnectTimedOut` where the host's gateway does not answer, and what the call ended
-        with instead.
+        Raises `ConnectTimedOut` where the host's gateway does not answer, `AlreadyConnected` while
+        an earlier `open` waits for that, and what the call ended with instead.
         """
         stay = self._stay
         if stay is not None and stay.is_connected:
             await stay.move(channel_id)
             stay.set_self(mute=self_mute, deaf=self_deaf)
             return
+        if stay is not None:
+            raise AlreadyConnected("open: a channel was asked for already, wait for it or close")
         self._stay = stay = Stay(
             self._guild_id,
             channel_id,
@@ -99,7 +101,11 @@ class Conn:
             options=self._options,
             opened=self._opened,
         )
-        voice = await stay.join()
+        try:
+            voice = await stay.join()
+        except BaseException:
+            self._stay = None
+            raise
         self._carry("sender", self._audio_sender_create, self._provider, voice)
         self._carry("receiver", self._audio_receiver_create, self._receiver, voice)
 
