@@ -2,8 +2,8 @@
 
 frames ──▶ waiting: in order, holes waited for ──▶ place on the timeline ──▶ sinks
              ▲                                        gap, loss, drift
-             └── a new stream is held for 0.4 s first: the more of its packets
-                 are seen, the better is it known when they were sent
+             └── a new stream is held for 0.4 s first, a new talk spurt for 0.2 s: the more
+                 of its packets are seen, the better is it known when they were sent
 """
 
 from collections.abc import Callable, Sequence
