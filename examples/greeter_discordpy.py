@@ -4,6 +4,7 @@ It follows people into voice channels, greets each of them with an audio file, a
 said into FOLDER, a file per user, until the last of them has left.
 """
 
+import asyncio
 import os
 import sys
 
@@ -37,8 +38,9 @@ class Greeter(discord.Client):
         if voice is None:
             return
         if after.channel == voice.channel:
-            if not voice.is_playing():
-                voice.play(open_source(self.greeting))
+            greeting = await asyncio.to_thread(open_source, self.greeting)
+            if voice.is_connected() and not voice.is_playing():
+                voice.play(greeting)
         elif all(one == self.user for one in voice.channel.members):
             await voice.disconnect()
 

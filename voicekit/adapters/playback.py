@@ -53,8 +53,9 @@ class Playback:
         except Exception:
             LOGGER.exception("the function to call after playing raised")
         try:
-            # A source of ours belongs to whoever opened it.
-            if not isinstance(self.source, AudioSource):
+            if isinstance(self.source, AudioSource):
+                self.source.close()
+            else:
                 self.source.cleanup()
         except Exception:
             LOGGER.exception("the source could not clean up")

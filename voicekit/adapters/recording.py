@@ -5,7 +5,6 @@ import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from ..aio import Voice
@@ -32,7 +31,8 @@ class Recording:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)  # the library's VoiceProtocol
-        self._is_recording = False
+        # Of the recording under way, to tell its end from that of the one before.
+        self._recording: object | None = None
         self._is_recording_paused = False
         # What ends a recording goes on when the call is over, and nobody else holds it.
         self._finishing: set[asyncio.Task[Any]] = set()
@@ -49,16 +49,16 @@ class Recording:
     @property
     def recording(self) -> bool:
         """Whether something is being recorded, also when it is paused."""
-        return self._is_recording
+        return self._recording is not None
 
     @property
     def paused(self) -> bool:
         """Whether the recording is paused."""
-        return self._is_recording and self._is_recording_paused
+        return self.recording and self._is_recording_paused
 
     def is_recording(self) -> bool:
         """Whether something is being recorded: `recording`, as py-cord 2.8 calls it."""
-        return self._is_recording
+        return self.recording
 
     def start_recording(
         self,
@@ -116,26 +116,30 @@ class Recording:
         if not (is_host_sink or is_format or isinstance(sink, Recorder) or callable(sink)):
             what = "a Recorder" if kind is None else "a Sink, a Recorder"
             raise NoSink(f"{sink!r} is no format ({', '.join(FORMATS)}), {what} or a function")
-        if is_host_sink:
-            opened: Any = open_tracks(sink)
-            finish = partial(self._finish, sink, callback, args)
-        else:
-            opened = sink
-            finish = partial(self._finish_own, callback, args)
-        voice.start_recording(opened, finish, sync_start=sync_start)
-        self._is_recording = True
+        opened: Any = open_tracks(sink) if is_host_sink else sink
+        report = _clean_up if is_host_sink else _report_tracks
+        token = object()
+
+        def ended(tracks: list[Track]) -> None:
+            if self._recording is token:
+                self._recording = None
+            # The call waits for its recordings for a moment only: FFmpeg may take longer.
+            self._run(report(tracks, sink, callback, args))
+
+        voice.start_recording(opened, ended, sync_start=sync_start)
+        self._recording = token
         self._is_recording_paused = False
         if is_host_sink:
             sink.init(self)  # may start a timer, which stops the recording
 
     def _stop_recording(self) -> None:
         ending = self._recorded_voice().end_recording()
-        self._is_recording = False
+        self._recording = None
         self._run(ending)
 
     def _recorded_voice(self) -> Voice:
         voice = self.voice
-        if voice is None or not self._is_recording:
+        if voice is None or self._recording is None:
             raise NotRecording("nothing is being recorded: call start_recording first")
         return voice
 
@@ -144,44 +148,32 @@ class Recording:
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
-    # The call waits for its recordings for a moment only; what FFmpeg takes is not its business.
 
-    def _finish(
-        self, sink: Any, callback: Callback | None, args: tuple[Any, ...], tracks: list[Track]
-    ) -> None:
-        self._is_recording = False
-        failures = [MediaError(track.error) for track in tracks if track.error is not None]
-        self._run(self._clean_up(sink, callback, args, failures[0] if failures else None))
-
-    async def _clean_up(
-        self,
-        sink: Any,
-        callback: Callback | None,
-        args: tuple[Any, ...],
-        error: Exception | None,
-    ) -> None:
-        try:
-            await asyncio.to_thread(sink.cleanup)
-        except Exception as failure:
-            error = failure
-        if error is not None:
-            LOGGER.error("the sink of a recording failed", exc_info=error)
-        if callback is None:
-            return
-        takes_sink = bool(args) or inspect.iscoroutinefunction(callback)
-        await _call_back(callback, *((sink, *args) if takes_sink else (error,)))
-
-    def _finish_own(
-        self, callback: Callback | None, args: tuple[Any, ...], tracks: list[Track]
-    ) -> None:
-        self._is_recording = False
-        if callback is not None:
-            self._run(_call_back(callback, tracks, *args))
-
-
-async def _call_back(callback: Callback, *args: Any) -> None:
+async def _clean_up(
+    tracks: list[Track], sink: Any, callback: Callback | None, args: tuple[Any, ...]
+) -> None:
+    """Have a sink of the library's finish its files, and call back."""
+    failures = (MediaError(track.error) for track in tracks if track.error is not None)
+    error: Exception | None = next(failures, None)
     try:
-        result = callback(*args)
+        await asyncio.to_thread(sink.cleanup)
+    except Exception as failure:
+        error = failure
+    if error is not None:
+        LOGGER.error("the sink of a recording failed", exc_info=error)
+    takes_sink = bool(args) or inspect.iscoroutinefunction(callback)
+    await _call_back(callback, *((sink, *args) if takes_sink else (error,)))
+
+
+async def _report_tracks(
+    tracks: list[Track], sink: Any, callback: Callback | None, args: tuple[Any, ...]
+) -> None:
+    await _call_back(callback, tracks, *args)
+
+
+async def _call_back(callback: Callback | None, *args: Any) -> None:
+    try:
+        result = None if callback is None else callback(*args)
         if inspect.isawaitable(result):
             await result
     except Exception:

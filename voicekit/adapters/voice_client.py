@@ -18,7 +18,7 @@ from ..join import SendVoiceState
 from ..media import AudioSource
 from ..opus_library import load_library
 from ..pacer import Pacer
-from ..server_info import snowflake
+from ..server_info import require_id, snowflake
 from .audio_source import adopt, encoder_options
 from .playback import Playback
 from .recording import Recording
@@ -251,8 +251,9 @@ class VoiceClient(Recording):
         """Play a source of the library's, or of `voicekit.media`.
 
         ``after`` is called once, in a thread of its own, when it has ended: with its error or
-        None; the source's ``cleanup`` follows. With ``wait_finish`` a future is returned whose
-        result is that error or None. The rest is for the encoder, if the source is not Opus.
+        None; the source's ``cleanup`` (or ``close``) follows. With ``wait_finish`` a future is
+        returned whose result is that error or None. The rest is for the encoder, if the source is
+        not Opus.
 
         Raises the library's ``ClientException`` where nothing is connected or something plays
         already, ``OpusNotLoaded``, and ``TypeError`` for what is no source or can not be called.
@@ -430,7 +431,7 @@ class _Snowflake:
 
 
 def _id_of(thing: Any) -> int:
-    return thing.id  # type: ignore[no-any-return]
+    return require_id(f"the id of {thing!r}", getattr(thing, "id", None))
 
 
 def _latency(seconds: float | None) -> float:

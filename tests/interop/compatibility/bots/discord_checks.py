@@ -14,6 +14,8 @@ from typing import Any
 
 from console import packet
 
+from voicekit.media import open_opus_provider
+
 FRAME_BYTES = 3840
 #: Longer than anything takes that works, in seconds.
 PATIENCE = 10.0
@@ -154,6 +156,16 @@ async def wait_finish(bot: Any) -> None:
 
 def _raise_io() -> bytes:
     raise ConnectionResetError("the stream broke off")
+
+
+async def a_source_of_voicekit_plays(bot: Any) -> None:
+    left = packets(5)
+    closed = threading.Event()
+    source = open_opus_provider(lambda: left.pop(0) if left else None, close=closed.set)
+    done = bot.voice.play(source, wait_finish=True)
+    assert bot.voice.source is source
+    assert await asyncio.wait_for(done, PATIENCE) is None
+    assert closed.is_set()
 
 
 async def after_is_told_what_the_source_raised(bot: Any) -> None:
@@ -332,6 +344,10 @@ async def ids_that_are_none(bot: Any) -> None:
     channel.guild = bot.client.guilds[0]
     with raises(client_exception, "None"):
         await _bare(bot, bot.client, channel)
+    with raises(client_exception, "None"):
+        await bot.voice.move_to(channel)
+    with raises(client_exception, "None"):
+        await bot.voice.move_to("Music")
     nobody: Any = Thing()
     nobody.loop, nobody.user, nobody._connection = bot.client.loop, None, bot.client._connection
     with raises(client_exception, "logged in"):

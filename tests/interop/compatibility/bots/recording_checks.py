@@ -59,6 +59,18 @@ async def record_with_voicekit(bot: Any) -> None:
         assert file.getnframes() > 48000 * 0.2
 
 
+async def one_recording_follows_another(bot: Any) -> None:
+    first, second, voice = Called(), Called(), bot.voice
+    voice.start_recording("ogg", first)
+    voice.stop_recording()
+    voice.start_recording("wav", second)
+    await first.wait()
+    assert voice.recording
+    voice.stop_recording()
+    await second.wait()
+    assert not voice.recording
+
+
 async def nothing_to_record_into(bot: Any) -> None:
     for sink in (None, "vinyl", 5, ["wav"]):
         with raises(bot.voice.library.no_sink, "function"):
