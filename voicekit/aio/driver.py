@@ -15,6 +15,7 @@ from ..events import AudioFrame, Event
 from ..outputs import OpenUdp, OpenWebSocket
 from .network import Network
 from .pump import Engine
+from .threads import in_thread
 from .udp import UdpLink
 from .websocket import WebSocketLink
 
@@ -79,7 +80,7 @@ class Driver(ConnectionDriver, Engine):
     async def _tls_context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
             # Reads the system's certificates: tens of milliseconds of audio.
-            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
+            self._ssl_context = await in_thread(ssl.create_default_context)
         return self._ssl_context
 
     # -- UDP -----------------------------------------------------------------------
