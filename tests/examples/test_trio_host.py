@@ -21,8 +21,8 @@ PACKETS = [b"\xfc" + n.to_bytes(4, "big") + bytes(75) for n in range(10)]
 class Packets:
     """Audio to play."""
 
-    def __init__(self) -> None:
-        self._packets = iter(PACKETS)
+    def __init__(self, times: int = 1) -> None:
+        self._packets = iter(PACKETS * times)
 
     def read(self) -> bytes | None:
         return next(self._packets, None)
@@ -36,14 +36,50 @@ async def until(condition: Callable[[], bool]) -> None:
         await trio.sleep(0.01)
 
 
+def host_of(server: LoopbackServer, in_call: Callable[[Any], Any]) -> tuple[Any, Any, Discord]:
+    """A host, what its gateway says next, and the half of Discord behind that."""
+    send, receive = trio.open_memory_channel[tuple[str, dict[str, Any]]](math.inf)
+    discord = Discord(server, USER, lambda name, data: send.send_nowait((name, data)))
+
+    def take_op4(data: dict[str, Any]) -> None:
+        channel_id = data["channel_id"]
+        discord.take_op4(int(data["guild_id"]), channel_id and int(channel_id))
+
+    return trio_host.Host(USER, take_op4, in_call), receive.receive, discord
+
+
+def test_stopping_a_guild_stops_what_plays_and_stays_in_the_call() -> None:
+    async def main(server: LoopbackServer) -> None:
+        async def in_call(voice: Any) -> None:
+            await voice.player.play(Packets(1000))
+            await until(lambda: voice.player.elapsed > 0.05)
+            host.registry.stop_guild(GUILD, trio.current_time())
+            await voice.player.wait_for_stopped()
+            assert host.registry.is_connected(GUILD, CHANNEL)
+            assert host.registry.create(GUILD, CHANNEL, trio.current_time()) is voice
+            host.registry.for_each(played.append)
+            host.leave()
+            await trio.sleep_forever()
+
+        played: list[Any] = []
+        host, next_event, _ = host_of(server, in_call)
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(host.run, next_event)
+                host.join(GUILD, CHANNEL)
+                await until(lambda: any(isinstance(e, ChannelLeft) for e in host.happened))
+                nursery.cancel_scope.cancel()
+        assert len(played) == 1
+
+    with LoopbackServer() as server:
+        trio.run(main, server)
+        (session,) = server.stats()
+    assert 2 < session.packets_valid < 500
+    assert session.packets_bad == {}
+
+
 def test_a_call_is_joined_played_moved_and_left() -> None:
     async def main(server: LoopbackServer) -> list[Any]:
-        send, receive = trio.open_memory_channel[tuple[str, dict[str, Any]]](math.inf)
-        discord = Discord(server, USER, lambda name, data: send.send_nowait((name, data)))
-
-        def take_op4(data: dict[str, Any]) -> None:
-            channel_id = data["channel_id"]
-            discord.take_op4(int(data["guild_id"]), channel_id and int(channel_id))
 
         async def in_call(voice: Any) -> None:
             await voice.play(Packets())
@@ -54,10 +90,10 @@ def test_a_call_is_joined_played_moved_and_left() -> None:
             host.leave()
             await trio.sleep_forever()
 
-        host = trio_host.Host(USER, take_op4, in_call)
+        host, next_event, discord = host_of(server, in_call)
         with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(host.run, receive.receive)
+                nursery.start_soon(host.run, next_event)
                 host.join(GUILD, CHANNEL)
                 await until(lambda: any(isinstance(e, ChannelLeft) for e in host.happened))
                 nursery.cancel_scope.cancel()
