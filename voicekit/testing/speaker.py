@@ -57,6 +57,7 @@ class Speaker:
         self.frames: list[AudioFrame] = []
         #: What its call ended with, if that was not its own wish.
         self.ended: VoicekitError | None = None
+        self._listened: dict[int, int] = {}  # frames that `listen` has returned, by user
         self._guild = guild
         self._channel = channel
         self._within = within
@@ -116,17 +117,20 @@ class Speaker:
     async def listen(
         self, frames: int = 25, user_id: int | None = None, *, within: float = 10.0
     ) -> list[AudioFrame]:
-        """Wait for as many more frames of somebody, by default the bot, and return them.
+        """Wait for as many frames of somebody, by default the bot, and return them.
 
-        Silence frames do not count. Raises `TimeoutError` after ``within`` seconds.
+        They follow those that the last call returned, whenever they came: none is missed between
+        two calls. Silence frames do not count. Raises `TimeoutError` after ``within`` seconds.
         """
-        before = len(self.heard(user_id))
+        user = self._guild.bot_id if user_id is None else user_id
+        first = self._listened.get(user, 0)
         await self._guild.until(
-            lambda: len(self.heard(user_id)) >= before + frames,
+            lambda: len(self.heard(user)) >= first + frames,
             f"heard {frames} frames by {self.name}",
             within=within,
         )
-        return self.heard(user_id)[before : before + frames]
+        self._listened[user] = first + frames
+        return self.heard(user)[first : first + frames]
 
     def pcm(self, user_id: int | None = None) -> "array.array[int]":
         """Return what somebody, by default the bot, has said: int16 at 48 kHz, left, right.

@@ -42,10 +42,8 @@ class Call:
     async def bot_talks_to(self, speaker: Speaker, frames: int = FRAMES) -> None:
         """Have the bot play; all of it must be heard, in order, byte for byte, encrypted."""
         first = next(self._numbers) * 1000
-        hears = asyncio.ensure_future(speaker.listen(frames))
-        await asyncio.sleep(0)
         await self.bot.ask("play", first=first, count=frames)
-        heard = await hears
+        heard = await speaker.listen(frames)
         assert [frame.opus for frame in heard] == [opus_frame(first + n) for n in range(frames)]
         assert all(frame.e2ee for frame in heard)
 
