@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..media import AudioSource, EncoderOptions, open_opus_provider
-from ..media.pcm import Reframer
+from ..media.sources.provider import PcmProvider
 from .library import Library
 
 __all__ = ["adopt", "encoder_options"]
@@ -72,7 +72,7 @@ def adopt(source: Any, library: Library, encoder: EncoderOptions) -> AudioSource
     return _HostAudio(source, library, encoder)
 
 
-class _HostAudio(AudioSource):
+class _HostAudio(PcmProvider):
     """PCM of a host's source. The volume of a transformer is applied by the player: at once."""
 
     def __init__(self, source: Any, library: Library, encoder: EncoderOptions) -> None:
@@ -82,25 +82,14 @@ class _HostAudio(AudioSource):
             self._transformers.append(source)
             source = source.original
         self._known_gain = self._gain_of_transformers()
-        super().__init__(encoder=encoder)
-        self.live = not isinstance(source, library.files)
         self._read = _reader(source)
-        self._frames = Reframer()
-        self._ended = False
+        is_live = not isinstance(source, library.files)
+        super().__init__(self._read_on, 1.0, encoder, is_live, None)
 
-    def next_pcm(self) -> bytes | None:
-        while (frame := self._frames.take()) is None:
-            pcm = b"" if self._ended else self._read()
-            self._notice_volume()
-            if not pcm:
-                self._ended = True
-                return self._frames.take_rest()
-            self._frames.push(pcm)
-        return frame
-
-    @property
-    def padding(self) -> int:
-        return self._frames.padding
+    def _read_on(self) -> bytes:
+        pcm = self._read()
+        self._notice_volume()
+        return pcm
 
     @property
     def _gain(self) -> float:

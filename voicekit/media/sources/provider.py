@@ -7,7 +7,7 @@ from .encoding import EncoderOptions
 from .opus_source import OpusSource
 from .source import AudioSource
 
-__all__ = ["open_opus_provider", "open_provider"]
+__all__ = ["PcmProvider", "open_opus_provider", "open_provider"]
 
 #: Returns what comes next, or None (or nothing) at the end.
 Provide = Callable[[], bytes | bytearray | memoryview | None]
@@ -27,7 +27,7 @@ def open_provider(
     it may be asked well before the audio is due. ``close`` is called once, by `close`. What
     either raises comes out of the source.
     """
-    return _Provider(provide, volume, encoder, live, close)
+    return PcmProvider(provide, volume, encoder, live, close)
 
 
 def open_opus_provider(
@@ -51,7 +51,9 @@ def open_opus_provider(
     return source
 
 
-class _Provider(AudioSource):
+class PcmProvider(AudioSource):
+    """What `open_provider` returns."""
+
     def __init__(
         self,
         provide: Provide,
@@ -68,6 +70,7 @@ class _Provider(AudioSource):
         self._ended = False
 
     def next_pcm(self) -> bytes | None:
+        """Return the next 20 ms as samples; None at the end."""
         while (frame := self._frames.take()) is None:
             pcm = None if self._ended else self._provide()
             if not pcm:
@@ -78,9 +81,11 @@ class _Provider(AudioSource):
 
     @property
     def padding(self) -> int:
+        """Bytes of silence at the end of the last frame."""
         return self._frames.padding
 
     def close(self) -> None:
+        """Be at the end, and say so to whom it was promised. Idempotent."""
         super().close()
         self._ended = True
         self._frames.clear()
