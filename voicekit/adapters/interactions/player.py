@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...aio import Voice
 from ...aio.threads import in_thread
 from ...media import AudioSource
-from .audio import adopt, set_volume
+from .audio import FRAME_SECONDS, adopt, set_volume
 
 if TYPE_CHECKING:
     from .voice_state import VoicekitVoiceState
@@ -28,7 +28,8 @@ class VoicekitPlayer:
         self._ended = asyncio.Event()
         self._is_stopping = False
         self._is_paused = False
-        self._elapsed = 0.0
+        self._first_frame = voice.frames_played
+        self._elapsed = 0.0  # in the end
 
     async def play(self, channel_bitrate: int) -> None:
         """Open it, and begin to play; what played before ends where it begins."""
@@ -39,6 +40,7 @@ class VoicekitPlayer:
             if self._is_stopping:
                 self._end(None)
             else:
+                self._first_frame = self._voice.frames_played
                 await self._voice.player.play(source, after=self._end)
                 if self._is_paused:
                     self._voice.player.pause()
@@ -86,9 +88,7 @@ class VoicekitPlayer:
     @property
     def elapsed_time(self) -> float:
         """Seconds of it that were sent."""
-        if self._is_current:
-            self._elapsed = self._voice.player.elapsed
-        return self._elapsed
+        return self._voice.player.elapsed if self._is_current else self._elapsed
 
     async def wait(self) -> None:
         """Wait for its end."""
@@ -102,6 +102,7 @@ class VoicekitPlayer:
         if self._ended.is_set():
             return
         self.error = error
+        self._elapsed = (self._voice.frames_played - self._first_frame) * FRAME_SECONDS
         self._ended.set()
         # A source of voicekit's belongs to whoever opened it.
         if self._source is not None and self._source is not self.current_audio:

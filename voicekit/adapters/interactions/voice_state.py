@@ -366,7 +366,8 @@ class VoicekitVoiceState(ActiveVoiceState):
             if self._stay is not None:
                 await self._stay.leave()
         finally:
-            self._forget()
+            if self._stay is None or self._stay.is_over:
+                self._forget()
 
     def _end(self, error: VoicekitError | None) -> None:
         """The call has ended by itself: kicked, or lost for good."""

@@ -1,6 +1,7 @@
 """A bot on interactions.py."""
 
 import asyncio
+import importlib
 from contextlib import suppress
 from typing import Any
 
@@ -76,6 +77,16 @@ class InteractionsBot:
             "connected": connected,
             "channel": int(self.voice.channel.id) if connected else None,
         }
+
+    async def check(self, module: str, name: str) -> None:
+        """Run a check of `interactions_checks`."""
+        await getattr(importlib.import_module(module), name)(self)
+
+    def channel(self, name: str) -> Any:
+        """Return a voice channel by its name."""
+        channels = self.client.get_guild(self.guild_id).channels
+        (found,) = [one for one in channels if one.name == name]
+        return found
 
     async def quit(self) -> None:
         await self.client.stop()
