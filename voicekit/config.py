@@ -27,8 +27,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     backoff_jitter: float = 0.1
     #: Tries in a row before giving up.
     max_attempts: int = 5
-    #: After 4014, 4022 or a null endpoint: how long the host may take to bring an update.
-    update_timeout: float = 30.0
+    #: After 4014, 4022 or a null endpoint: how long the host may take to bring an update. A voice
+    #: server that goes away takes its calls with it, and Discord needs a while to move them all.
+    update_timeout: float = 60.0
     #: What Hello asks for is clamped to these: no busy loop, no dead socket unnoticed.
     heartbeat_min: float = 1.0
     heartbeat_max: float = 120.0

@@ -125,7 +125,7 @@ class Join:
         *,
         mute: bool = False,
         deaf: bool = False,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> None:
         if not 0 < timeout < float("inf"):
             raise ValueError(f"timeout is a finite number above 0, not {timeout!r}")

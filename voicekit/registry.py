@@ -53,7 +53,7 @@ class Registry(Generic[C]):
         kind: ConnectionKind[C],
         *,
         one_per_guild: bool = False,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> None:
         self._turn = Turn()
         self._user_id = require_id("user_id", user_id)

@@ -278,7 +278,7 @@ def test_a_move_to_where_we_are_is_nothing() -> None:
 def test_a_move_that_is_not_answered_leaves_us_where_we_were() -> None:
     host = joined()
     host.call("move", 44)
-    (out,) = host.wait(30.0)
+    (out,) = host.wait(60.0)
     assert isinstance(out, JoinTimedOut)
     assert out.channel_id == 44
     assert host.join.state is JoinState.JOINED
@@ -291,7 +291,7 @@ def test_a_move_half_answered_keeps_the_new_server() -> None:
     host = joined()
     host.call("move", 44)
     host.server(token="token-2")
-    host.wait(30.0)
+    host.wait(60.0)
     assert host.join.info is not None
     assert (host.join.info.channel_id, host.join.info.token) == (22, "token-2")
 

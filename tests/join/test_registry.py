@@ -207,7 +207,7 @@ def test_a_channel_that_does_not_answer_does_not_take_the_others_server() -> Non
     assert host.server(1, "token 20") == []
     (joined,) = host.state(1, 20)
     assert (joined.channel_id, joined.info.token) == (20, "token 20")
-    (failed,) = host.wait(30.0)
+    (failed,) = host.wait(60.0)
     assert (type(failed), failed.channel_id) == (ChannelNotJoined, 10)
     assert isinstance(failed.error, ConnectFailed)
 
@@ -309,7 +309,7 @@ def test_one_failure_does_not_keep_the_others(broken: str) -> None:
     assert [c.live for c in connections] == [False, broken == "connection", False, False]
     assert len(host.asked) == 8
     assert list(host.registry) == []
-    left = host.wait(30.0)
+    left = host.wait(60.0)
     assert {type(event) for event in left} == {ChannelLeft}
 
 
@@ -374,7 +374,7 @@ def test_a_move_that_is_not_answered_changes_nothing() -> None:
     host = Host()
     connection = host.join(1, 10)
     host.registry.move(1, 10, 20, host.now)
-    (failed,) = host.wait(30.0)
+    (failed,) = host.wait(60.0)
     assert (type(failed), failed.channel_id) == (ChannelNotJoined, 20)
     assert host.registry.get(1, 10) is connection
 

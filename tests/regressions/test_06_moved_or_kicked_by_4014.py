@@ -69,6 +69,6 @@ def test_a_kick_ends_the_call_at_once_in_both_orders(order: tuple[str, str]) -> 
 def test_4014_with_nothing_after_it_ends_by_the_deadline() -> None:
     driver = reach(S.OPEN)
     driver.closed(4014)
-    driver.wait(30.0)
+    driver.wait(60.0)
     assert driver.gateway.state is S.CLOSED
     assert driver.next_timeout() is None
