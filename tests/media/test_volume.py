@@ -12,7 +12,7 @@ from tests.media.files import wav
 from tests.media.frames import decoded
 from voicekit.media import EncoderOptions, open_source
 from voicekit.media._gain import amplify
-from voicekit.opus import Encoder
+from voicekit.opus import Encoder, OpusError
 from voicekit.opus_packet import opus_has_fec, opus_mode
 
 PCM = music(0.5)
@@ -125,6 +125,29 @@ def test_the_options_are_the_encoders() -> None:
     assert encoder.dtx
     encoder.encode(PCM[:960])
     assert encoder.bandwidth == "wideband"
+
+
+def test_fec_for_voice_alone_is_off_where_libopus_does_not_know_it() -> None:
+    class BeforeLibopus14:
+        """As `Encoder`, whose libopus takes 0 and 1."""
+
+        fec = -1
+
+        @property
+        def inband_fec(self) -> int:
+            return self.fec
+
+        @inband_fec.setter
+        def inband_fec(self, value: int) -> None:
+            if value > 1:
+                raise OpusError(-1, "inband_fec")
+            self.fec = value
+
+    encoder: Any = BeforeLibopus14()
+    EncoderOptions(fec="voice", expected_loss=15).apply(encoder)
+    assert encoder.inband_fec == 0
+    EncoderOptions(fec="always").apply(encoder)
+    assert encoder.inband_fec == 1
 
 
 def test_the_defaults_are_libopuss_but_for_the_bitrate() -> None:

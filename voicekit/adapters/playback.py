@@ -38,7 +38,7 @@ class Playback:
     def end(self, error: Exception | None) -> None:
         """Take note of the end: the player calls it, in the event loop.
 
-        ``after`` runs in a thread, as in the libraries: theirs users wait there for coroutines.
+        ``after`` runs in a thread, as in the libraries, whose users wait for coroutines there.
         """
         self.is_over = True
         if isinstance(error, MediaError):

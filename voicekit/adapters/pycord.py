@@ -3,8 +3,6 @@
 from typing import Any
 
 import discord
-from discord import opus, sinks
-from discord.sinks.errors import RecordingException
 
 from .library import Library
 from .voice_client import VoiceClient
@@ -20,11 +18,11 @@ if not hasattr(discord, "ApplicationContext"):
 # Until 2.6 py-cord raised the one for each of these, since then the other.
 
 
-class AlreadyRecording(RecordingException, discord.ClientException):
+class AlreadyRecording(discord.sinks.RecordingException, discord.ClientException):
     """Something is being recorded already."""
 
 
-class NoSink(RecordingException, TypeError):
+class NoSink(discord.sinks.RecordingException, TypeError):
     """What was given to record into is no sink."""
 
 
@@ -34,15 +32,15 @@ class VoicekitClient(VoiceClient, discord.VoiceProtocol):
     library = Library.of(
         discord,
         "py-cord",
-        sink=sinks.Sink,
-        recording_not_connected=RecordingException,
+        sink=discord.sinks.Sink,
+        recording_not_connected=discord.sinks.RecordingException,
         already_recording=AlreadyRecording,
         no_sink=NoSink,
-        not_recording=RecordingException,
+        not_recording=discord.sinks.RecordingException,
     )
 
     #: What its sinks ask for the shape of the samples that they are given.
-    decoder = opus.Decoder
+    decoder = discord.opus.Decoder
 
     async def on_voice_state_update(self, data: Any, /) -> None:
         """Take our own voice state; py-cord calls it with an event object."""

@@ -39,8 +39,8 @@ class EncoderOptions:
     #: A hint what it is.
     signal: Signal = "auto"
     #: Forward error correction: each packet repeats the one before it, coarsely. ``"voice"``
-    #: leaves music alone (libopus 1.4); ``"always"`` forces the voice modes, at three times the
-    #: CPU. It needs ``expected_loss`` to do anything.
+    #: leaves music alone, and is off before libopus 1.4; ``"always"`` forces the voice modes, at
+    #: three times the CPU. It needs ``expected_loss`` to do anything.
     fec: Fec = "off"
     #: Percent of packets that get lost, 0 to 100.
     expected_loss: int = 0
@@ -76,10 +76,17 @@ class EncoderOptions:
 
     def apply(self, encoder: "Encoder") -> None:
         """Set all but the application, which a running encoder can not change."""
+        from ...opus import OpusError
+
         encoder.bitrate = self.bitrate
         encoder.bandwidth = self.bandwidth
         encoder.signal = self.signal
-        encoder.inband_fec = _FEC_NUMBERS[self.fec]
+        try:
+            encoder.inband_fec = _FEC_NUMBERS[self.fec]
+        except OpusError:
+            if self.fec != "voice":
+                raise
+            encoder.inband_fec = 0
         encoder.packet_loss_perc = self.expected_loss
         encoder.complexity = self.complexity
         encoder.dtx = self.dtx
