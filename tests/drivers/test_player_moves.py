@@ -188,3 +188,24 @@ def test_what_is_played_before_there_is_a_session_waits_for_it() -> None:
         assert account(listening).packets_valid == 10
 
     lib.in_memory(use)
+
+
+def test_what_was_paused_before_a_move_stays_paused() -> None:
+    async def use(listening: Listening, network: Network) -> None:
+        async with lib.connect(info(listening.url), network=network) as voice:
+            player = voice.player
+            await player.play(Song(1, 100))
+            await lib.sleep(1.01)
+            player.pause()
+            await lib.sleep(0.5)
+            sent = voice.frames_played
+            voice.update_voice_server("another token", listening.url)
+            await lib.sleep(2)
+            assert voice.connection.is_ready
+            assert player.is_paused
+            assert voice.frames_played == sent
+            player.resume()
+            await player.wait_for_stopped()
+            assert voice.frames_played == 100
+
+    lib.in_memory(use)
