@@ -48,6 +48,15 @@ def test_trio(voice_server):
             assert [session.user_id for session in voice_server.stats()] == [7]
     trio.run(main)
     assert voice_server.server.config.token == "the only one"
+
+
+@pytest.mark.voice_server(dave="off")
+def test_guild(voice_guild):
+    async def main():
+        async with voice_guild.speaker() as speaker:
+            session = await voice_guild.joined("General", speaker.user_id)
+            assert session.dave_version == 0
+    asyncio.run(main())
 """
 
 
@@ -71,7 +80,7 @@ def test_the_fixture_serves_tests_of_any_style(tmp_path: Path) -> None:
     plugin = ("-p", "voicekit.testing.plugin", "-p", "no:cacheprovider")
     run = run_python("-m", "pytest", "-q", *plugin, cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "3 passed" in run.stdout
+    assert "4 passed" in run.stdout
 
 
 def test_the_plugin_imports_nothing_but_pytest() -> None:
