@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...errors import MediaError
@@ -104,7 +105,7 @@ class AudioFile:
     def metadata(self) -> Mapping[str, str]:
         """Tags, with their names in lower case. A stream's (Ogg has them there) go first."""
         found = {**self._container.metadata, **self.stream.metadata}
-        return {key.lower(): value for key, value in found.items()}
+        return {_clean(key).lower(): _clean(value) for key, value in found.items()}
 
     @property
     def seekable(self) -> bool:
@@ -208,7 +209,7 @@ class AudioFile:
             options |= {"reconnect": "1", "reconnect_delay_max": "2"}
         try:
             container = av.open(
-                what, "r", format=format, options=options, timeout=timeout, metadata_errors="ignore"
+                what, "r", format=format, options=options, timeout=timeout, **_lenient(av)
             )
         except Exception as error:
             self.input.check()
@@ -240,3 +241,14 @@ class AudioFile:
         if isinstance(error, av.error.ExitError):
             return f"nothing came for {self._timeout:g} s"
         return one_line(error)
+
+
+def _lenient(av: ModuleType) -> dict[str, Any]:
+    """Keep PyAV from refusing files whose tags are not UTF-8. From 19 on it is so by itself."""
+    version: str = av.__version__
+    return {"metadata_errors": "ignore"} if int(version.partition(".")[0]) < 19 else {}
+
+
+def _clean(tag: str) -> str:
+    """Leave out what is not UTF-8: PyAV 19 keeps it, as surrogates that no one can print."""
+    return tag.encode(errors="ignore").decode()
