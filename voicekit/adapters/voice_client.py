@@ -163,27 +163,12 @@ class VoiceClient(Recording):
                     "already connected to a voice channel: move_to goes to another one,"
                     " disconnect leaves it"
                 )
-            config = self._config
-            if config is None:
-                config = Config(
-                    connect_timeout=timeout, update_timeout=timeout, reconnect=reconnect
-                )
-            self.timeout = timeout
-            self._stay = stay = Stay(
-                self._guild_id(),
-                _id_of(self.channel),
-                self._user_id(),
-                self._ask,
-                self._ended,
-                mute=self_mute,
-                deaf=self_deaf,
-                timeout=timeout,
-                options=CallOptions(config=config, **self._options),
-            )
             try:
-                await stay.join()
+                self.timeout = timeout
+                self._stay = self._make_stay(reconnect, mute=self_mute, deaf=self_deaf)
+                await self._stay.join()
             except BaseException:
-                await self._leave()
+                await self._leave()  # also what is wrong from the beginning: the library has us
                 raise
 
     async def disconnect(self, *, force: bool = False) -> None:
@@ -390,6 +375,24 @@ class VoiceClient(Recording):
             return adopt(source, self.library, encoder_options())
         load_library()
         return adopt(source, self.library, encoder_options(*encoder))
+
+    def _make_stay(self, reconnect: bool, *, mute: bool, deaf: bool) -> Stay:
+        config = self._config
+        if config is None:
+            config = Config(
+                connect_timeout=self.timeout, update_timeout=self.timeout, reconnect=reconnect
+            )
+        return Stay(
+            self._guild_id(),
+            _id_of(self.channel),
+            self._user_id(),
+            self._ask,
+            self._ended,
+            mute=mute,
+            deaf=deaf,
+            timeout=self.timeout,
+            options=CallOptions(config=config, **self._options),
+        )
 
     def _guild_id(self) -> int:
         if self.guild is None:

@@ -337,6 +337,9 @@ async def ids_that_are_none(bot: Any) -> None:
         id = None
         guild = None
 
+        def _get_voice_client_key(self) -> tuple[int, str]:  # what the library's channels have
+            return 0, "nothing"
+
     client_exception = bot.library.ClientException
     channel: Any = Thing()
     with raises(client_exception, "guilds"):
@@ -383,12 +386,15 @@ async def _full_channel(bot: Any) -> Any:
     return next(one for one in guild.voice_channels if one.name == "Full")
 
 
-async def cancelled_connect_leaves_nothing(bot: Any) -> None:
+async def what_does_not_connect_leaves_nothing(bot: Any) -> None:
     guild = bot.client.guilds[0]
     await bot.voice.disconnect()
     full = await _full_channel(bot)
     with raises(asyncio.TimeoutError, ""):
         await asyncio.wait_for(full.connect(cls=bot.voice_client), 0.1)
+    assert guild.voice_client is None
+    with raises(ValueError, "above 0"):
+        await full.connect(cls=bot.voice_client, timeout=-1)
     assert guild.voice_client is None
     with raises(asyncio.TimeoutError, "full"):
         await full.connect(cls=bot.voice_client, timeout=0.1)
