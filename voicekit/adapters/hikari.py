@@ -288,6 +288,8 @@ class VoicekitVoiceComponent(VoiceComponent):
             raise VoiceError(
                 "Already in a voice channel for that guild: disconnect first, or use move_to"
             )
+        if not self._app.shards:
+            raise ComponentStateConflictError("the bot has not started: wait for StartedEvent")
         shard_id = snowflakes.calculate_shard_id(self._app, guild_id)
         shard = self._app.shards.get(shard_id)
         if shard is None:

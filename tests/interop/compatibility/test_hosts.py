@@ -1,4 +1,4 @@
-"""Whole programs on discord.py and its forks: the example bots, and one that dies in a call."""
+"""Whole programs on the libraries: the example bots, and one that dies in a call."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 from tests.media.files import wav
 from tests.signals.calls import RATE, sine
 from voicekit.media import read_manifest
-from voicekit.testing import Guild, guild
+from voicekit.testing import Guild, guild, opus_frame
 
 from ..environment import python_with
 from .libraries import BOTS, LIBRARIES
@@ -123,5 +123,71 @@ def test_the_recorder(environments: Path, name: str) -> None:
                 talks.cancel()
             assert output.decode().split(":")[0] == f"user {alice.user_id} in General"
             await made.left()
+
+    asyncio.run(main())
+
+
+def test_the_parrot(environments: Path) -> None:
+    python = python_of(environments, "hikari")
+
+    async def main() -> None:
+        async with guild() as made:
+            task = {"library": "hikari", "example": "parrot_hikari.py"}
+            where = made.id, made.channel_id("General")
+            async with (
+                made.speaker("alice", "General") as alice,
+                running(python, "run_example.py", made, *where, **task) as process,
+            ):
+                await made.joined("General", within=PATIENCE)
+                await alice.encrypted()
+                said = [opus_frame(n) for n in range(25)]
+                await alice.play(Packets(said))
+                heard = await alice.listen(25)
+                assert [frame.opus for frame in heard] == said
+                assert all(frame.e2ee for frame in heard)
+                process.send_signal(signal.SIGINT)
+                await asyncio.wait_for(process.wait(), PATIENCE)
+            await made.left()
+
+    asyncio.run(main())
+
+
+class Packets:
+    """What somebody says."""
+
+    blocking = False
+
+    def __init__(self, packets: list[bytes]) -> None:
+        self._left = iter(packets)
+
+    def read(self) -> bytes | None:
+        return next(self._left, None)
+
+
+def test_the_greeter_of_interactions(environments: Path, tmp_path: Path) -> None:
+    python = python_of(environments, "interactions.py")
+    greeting, folder = tmp_path / "greeting.wav", tmp_path / "recorded"
+    folder.mkdir()
+    greeting.write_bytes(wav(sine(500, 0, RATE // 2)))
+
+    async def main() -> None:
+        async with guild() as made:
+            task = {"library": "interactions", "example": "greeter_interactions.py"}
+            async with running(python, "run_example.py", made, greeting, folder, **task) as process:
+                await made.logged_in(within=PATIENCE)
+                await asyncio.sleep(0.5)  # it listens only when it has seen its guilds
+                async with made.speaker("alice", "General") as alice:
+                    await made.joined("General")
+                    heard = await alice.listen(20)
+                    assert all(frame.e2ee for frame in heard)
+                    await alice.encrypted()
+                    await alice.talk(0.5)
+                    await asyncio.sleep(0.3)
+                await made.left()
+                assert process.stdout is not None
+                line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+                path = folder / f"{made.channel_id('General')}_{alice.user_id}.ogg"
+                assert line.decode() == f"user {alice.user_id}: {path}\n"
+                assert path.stat().st_size > 1000
 
     asyncio.run(main())

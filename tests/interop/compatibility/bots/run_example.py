@@ -7,12 +7,19 @@ import runpy
 import sys
 from pathlib import Path
 
-from discord_like import point
-
 EXAMPLES = Path(__file__).parents[4] / "examples"
 
 task = json.loads(sys.argv[1])
-point(importlib.import_module(task["library"]), task)
+library = importlib.import_module(task["library"])
+match task["library"]:
+    case "hikari":
+        library.urls.REST_API_URL = task["rest_url"]
+    case "interactions":
+        library.api.http.route.Route.BASE = task["rest_url"]
+    case _:
+        from discord_like import point
+
+        point(library, task)
 os.environ["DISCORD_TOKEN"] = task["token"]
 script = str(EXAMPLES / task["example"])
 sys.argv = [script, *sys.argv[2:]]
