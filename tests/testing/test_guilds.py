@@ -158,6 +158,14 @@ def test_a_speaker_without_an_answer_does_not_join() -> None:
             async with made.speaker("bob") as bob:
                 with pytest.raises(LocalProtocolError, match="joins once"):
                     await bob.__aenter__()
+            given_up = made.speaker("carol", "Full")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05), given_up:
+                    pass
+            made.gateway.stop()
+            with pytest.raises(RuntimeError, match="has stopped"):
+                async with made.speaker("dave"):
+                    pass
 
     asyncio.run(main())
 

@@ -64,7 +64,7 @@ class Speaker:
         self._voice: Voice | None = None
         self._session_id: str | None = None
         self._server: tuple[str, str] | None = None
-        self._joined: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._joined: concurrent.futures.Future[None]
         self._life: concurrent.futures.Future[None] | None = None
         self._leaving: trio.Event
         self._told: trio.Event  # both events of the main gateway are here
@@ -82,6 +82,7 @@ class Speaker:
 
         gateway.call(add)
         gateway._member_calls[self.user_id] = self._take_event
+        self._joined = gateway._expect()
         self._life = gateway._submit(self._live)
         await outcome(self._joined)
         return self
@@ -158,34 +159,30 @@ class Speaker:
 
     async def _live(self) -> None:
         """Join, listen, and leave when told to."""
+        self._leaving, self._told = trio.Event(), trio.Event()
         try:
-            self._leaving, self._told = trio.Event(), trio.Event()
-            await self._ask(self._channel.id)
+            self._ask(self._channel.id)
+            with trio.move_on_after(self._within):
+                await self._told.wait()
             async with (
                 connect(self._info()) as self._voice,
                 beside(partial(self._hear, self._voice)),
             ):
                 self._joined.set_result(None)
                 await self._leaving.wait()
-            await self._ask(None)
-        except BaseException as error:
+        except Exception as error:
             if self._joined.done():
                 raise
             self._joined.set_exception(error)
         finally:
             self._voice = None
+            self._ask(None)
 
-    async def _ask(self, channel_id: int | None) -> None:
+    def _ask(self, channel_id: int | None) -> None:
+        """Do what op 4 does."""
         gateway, guild = self._guild.gateway, self._guild._guild
         gateway.server.voice.request(guild, self.user_id, channel_id, trio.current_time())
         gateway._running.drain()
-        if channel_id is not None:
-            with trio.move_on_after(self._within):
-                await self._told.wait()
-                return
-            raise TimeoutError(
-                f"no answer to {self.name} within {self._within:g} s: a full channel?"
-            )
 
     async def _hear(self, voice: Voice) -> None:
         try:
@@ -210,8 +207,9 @@ class Speaker:
             self._told.set()
 
     def _info(self) -> VoiceServerInfo:
-        assert self._server is not None
-        assert self._session_id is not None
+        if self._server is None or self._session_id is None:
+            why = f"no answer to {self.name} within {self._within:g} s: is the channel full?"
+            raise TimeoutError(why)
         token, endpoint = self._server
         return VoiceServerInfo(
             endpoint=endpoint,
