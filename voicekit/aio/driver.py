@@ -12,7 +12,7 @@ from ..driver.dialling import DIAL_ERRORS, DIAL_TIMEOUT, explain
 from ..driver.sockets import ConnectionDriver
 from ..driver.web_messages import CLOSE_TIMEOUT
 from ..events import AudioFrame, Event
-from ..outputs import OpenUdp, OpenWebSocket
+from ..outputs import OpenWebSocket
 from .network import Network
 from .pump import Engine
 from .threads import in_thread
@@ -22,8 +22,10 @@ from .websocket import WebSocketLink
 __all__ = ["Driver"]
 
 
-class Driver(ConnectionDriver, Engine):
+class Driver(ConnectionDriver[UdpLink], Engine):
     """The sockets and the clock of one connection. Call the connection, then `drain`."""
+
+    udp_link = UdpLink
 
     _websockets: dict[int, WebSocketLink]  # type: ignore[assignment]
 
@@ -85,12 +87,6 @@ class Driver(ConnectionDriver, Engine):
 
     # -- UDP -----------------------------------------------------------------------
 
-    def _open_udp(self, output: OpenUdp) -> None:
-        number = output.link
-        link = self._udp[number] = UdpLink(
-            opened=partial(self._udp_opened, number),
-            receive=partial(self._receive_datagrams, number),
-            failed=partial(self._udp_failed, number),
-        )
-        connect = partial(self._network.connect_datagrams, output.host, output.port)
+    def _start_udp(self, link: UdpLink, host: str, port: int) -> None:
+        connect = partial(self._network.connect_datagrams, host, port)
         link.task = self._spawn(link.run, connect)

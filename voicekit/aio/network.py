@@ -80,14 +80,7 @@ class Network:
 
     async def connect_datagrams(self, host: str, port: int) -> Datagrams:
         """Open a UDP socket that talks to ``host:port`` only."""
-        family, address = await _resolve(host, port)
-        sock = UdpSocket(family)
-        try:
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        return UdpSocket.connected(*await _resolve(host, port))
 
 
 class UdpSocket(net.UdpSocket):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from .._gateway import GatewayState
 from ..connection import VoiceConnection
@@ -48,7 +49,7 @@ class Call(Recordings):
     In any other, and after the event loop has ended, they raise `LocalProtocolError`.
     """
 
-    _driver: ConnectionDriver
+    _driver: ConnectionDriver[Any]
 
     def __init__(self, connection: VoiceConnection) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..connection import VoiceConnection
 from ..events import AudioFrame, Event
@@ -25,6 +26,9 @@ from .udp import UdpLink
 __all__ = ["ConnectionDriver", "WebSocketLink"]
 
 
+U = TypeVar("U", bound=UdpLink)
+
+
 class WebSocketLink(Protocol):
     """One WebSocket, from before it is open."""
 
@@ -38,8 +42,10 @@ class WebSocketLink(Protocol):
         """Close, soon; nobody wants to hear of it any more."""
 
 
-class ConnectionDriver(Pump):
+class ConnectionDriver(Pump, Generic[U]):
     """The sockets of one connection, as far as it does not matter whose tasks look after them."""
+
+    udp_link: type[U]
 
     def __init__(
         self,
@@ -62,7 +68,7 @@ class ConnectionDriver(Pump):
         self._connection = connection
         self._handle_frames = handle_frames
         self._websockets: dict[int, WebSocketLink] = {}
-        self._udp: dict[int, UdpLink] = {}
+        self._udp: dict[int, U] = {}
         self._all_closed = self.loop.waiting()
 
     def _start(self, now: float) -> None:
@@ -144,8 +150,17 @@ class ConnectionDriver(Pump):
         return self._udp[max(self._udp)].socket if self._udp else None
 
     @abstractmethod
+    def _start_udp(self, link: U, host: str, port: int) -> None:
+        """Run a link beside the machine."""
+
     def _open_udp(self, output: OpenUdp) -> None:
-        """Begin to open a socket, with a link in ``_udp`` from now on."""
+        number = output.link
+        link = self._udp[number] = self.udp_link(
+            opened=partial(self._udp_opened, number),
+            receive=partial(self._receive_datagrams, number),
+            failed=partial(self._udp_failed, number),
+        )
+        self._start_udp(link, output.host, output.port)
 
     def _send_datagram(self, output: SendDatagram) -> None:
         link = self._udp.get(output.link)

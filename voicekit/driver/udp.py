@@ -19,13 +19,11 @@ class UdpLink:
 
     def __init__(
         self,
-        reception: Callable[[], Reception[Any]],
         *,
         opened: Callable[[], object],
         receive: Callable[[DatagramBatch], object],
         failed: Callable[[Exception], object],
     ) -> None:
-        self._reception = reception
         self._opened = opened
         self._receive = receive
         self._failed = failed
@@ -42,7 +40,7 @@ class UdpLink:
                 sock.close()
                 return
             self.socket = sock
-            fd, reception = sock.fileno(), self._reception()
+            fd, reception = sock.fileno(), self.reception
             if reception.can_watch and fd >= 0:
                 reception.watch(fd, self._receive, self._fail)
                 self._watched = fd
@@ -60,7 +58,7 @@ class UdpLink:
     def receive_waiting(self) -> None:
         """Receive what has come already, before its turn."""
         if self.socket is not None:
-            self._reception().receive_waiting(self.socket, self._receive)
+            self.reception.receive_waiting(self.socket, self._receive)
 
     def send(self, data: bytes) -> bool:
         """Send; False: lost already here."""
@@ -71,10 +69,15 @@ class UdpLink:
         self.closed = True
         self._cancel()
         if self._watched >= 0:
-            self._reception().forget(self._watched)
+            self.reception.forget(self._watched)
             self._watched = -1
             self._close_socket()
         self.socket = None  # a task that receives from it closes it
+
+    @property
+    @abstractmethod
+    def reception(self) -> Reception[Any]:
+        """That of the event loop."""
 
     @abstractmethod
     def _cancel(self) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from typing import Self
 
 from .._datagrams import DatagramBatch
 from ._udp import drain
@@ -32,6 +33,17 @@ class UdpSocket:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         except OSError:  # a wish, not a need: some systems refuse instead of giving less
             pass
+
+    @classmethod
+    def connected(cls, family: int, address: tuple[str, int]) -> Self:
+        """Return one that talks to ``address`` only. Raises `OSError`."""
+        sock = cls(family)
+        try:
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def connect(self, address: tuple[str, int]) -> None:
         """Talk to ``address`` only."""

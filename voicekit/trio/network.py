@@ -57,14 +57,7 @@ class Network:
 
     async def connect_datagrams(self, host: str, port: int) -> Datagrams:
         """Open a UDP socket that talks to ``host:port`` only."""
-        family, address = await _resolve(host, port)
-        sock = UdpSocket(family)
-        try:
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        return UdpSocket.connected(*await _resolve(host, port))
 
     async def listen(self, host: str, port: int) -> list[trio.SocketListener]:
         """Listen on one TCP address, even where ``host`` stands for several."""

@@ -1,13 +1,13 @@
 """One UDP socket of a call, in a scope of trio."""
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 
 import trio
 
 from ..driver import udp
 from ..driver.reception import Socket
-from ..net import DatagramBatch
-from .reception import reception
+from .reception import Reception, reception
 
 __all__ = ["UdpLink"]
 
@@ -15,15 +15,14 @@ __all__ = ["UdpLink"]
 class UdpLink(udp.UdpLink):
     """The socket behind one link number. Everything but `run` returns at once."""
 
-    def __init__(
-        self,
-        *,
-        opened: Callable[[], object],
-        receive: Callable[[DatagramBatch], object],
-        failed: Callable[[Exception], object],
-    ) -> None:
-        super().__init__(reception, opened=opened, receive=receive, failed=failed)
-        self._scope = trio.CancelScope()
+    @cached_property
+    def reception(self) -> Reception:
+        """That of the trio run."""
+        return reception()
+
+    @cached_property
+    def _scope(self) -> trio.CancelScope:
+        return trio.CancelScope()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, connect: Callable[[], Awaitable[Socket]]) -> None:
