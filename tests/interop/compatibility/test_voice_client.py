@@ -12,7 +12,7 @@ import pytest
 
 from voicekit.opus import Decoder
 from voicekit.server import ServerConfig
-from voicekit.testing import guild
+from voicekit.testing import guild, opus_frame
 
 from .conftest import Station
 from .libraries import BOTS, LIBRARIES, Library
@@ -113,6 +113,42 @@ def checked(module: str, name: str, *, speaking: bool = False) -> Callable[[Call
             await call.leave()
 
     return check
+
+
+@of(DISCORD_LIKE)
+def test_what_plays_goes_on_while_the_session_is_resumed(station: Station) -> None:
+    async def scenario(call: Call) -> None:
+        async with call.guild.speaker(channel="General") as alice:
+            await call.join()
+            await alice.encrypted()
+            plays = asyncio.ensure_future(call.bot_talks_to(alice, 75))
+            await asyncio.sleep(0.5)
+            call.guild.drop()
+            await plays  # every frame, in order, byte for byte
+            await call.leave()
+
+    station.run(scenario)
+
+
+@of(DISCORD_LIKE)
+def test_what_plays_goes_on_in_a_new_session(station: Station) -> None:
+    async def scenario(call: Call) -> None:
+        async with call.guild.speaker(channel="General") as alice:
+            await call.join()
+            await alice.encrypted()
+            plays = asyncio.ensure_future(call.bot.ask("play", first=0, count=75))
+            await asyncio.sleep(0.5)
+            call.guild.close(4006)
+            await plays
+            await call.leave()
+            heard = [frame.opus for frame in alice.heard()]
+        sent = [opus_frame(number) for number in range(75)]
+        assert heard == [frame for frame in sent if frame in set(heard)], "in order, none twice"
+        assert heard[-1] == sent[-1]
+        # What was on its way when the server had closed the session.
+        assert len(sent) - len(heard) < 10
+
+    station.run(scenario)
 
 
 @of(DISCORD_LIKE)
