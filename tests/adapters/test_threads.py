@@ -37,9 +37,12 @@ def test_what_it_raises_comes_out(error: Exception) -> None:
     def fail() -> None:
         raise error
 
-    with pytest.raises(type(error)) as raised:
-        from_a_thread(lambda loop: call_in_loop(loop, fail))
-    assert raised.value is error
+    def call(loop: asyncio.AbstractEventLoop) -> None:
+        with pytest.raises(type(error)) as raised:
+            call_in_loop(loop, fail)
+        assert raised.value is error
+
+    from_a_thread(call)
 
 
 def test_a_loop_that_does_not_run_is_told() -> None:

@@ -55,9 +55,8 @@ def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> 
     try:
         return result.result(CALL_TIMEOUT)
     except TimeoutError:
-        if result.done() and not result.cancelled():
-            raise  # by what was called
-        result.cancel()
+        if not result.cancel():  # it has begun, or what was called raised this
+            return result.result()
         raise LocalProtocolError(
             f"something blocks the event loop of the voice client: it was busy for"
             f" {CALL_TIMEOUT:g} s, and the call was not made"
