@@ -28,6 +28,8 @@ MODULES = {
     "py-cord": ("discord", "pycord"),
     "disnake": ("disnake", "disnake"),
     "nextcord": ("nextcord", "nextcord"),
+    "hikari": ("hikari", "hikari"),
+    "interactions.py": ("interactions", "interactions"),
 }
 
 

@@ -17,6 +17,7 @@ class HikariBot:
 
     def __init__(self, task: dict[str, Any]) -> None:
         self.heard_frames = Heard()
+        self.token = task["token"]
         self.bot = hikari.GatewayBot(
             task["token"],
             rest_url=task["rest_url"],

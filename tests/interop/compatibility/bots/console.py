@@ -11,6 +11,8 @@ import json
 import logging
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 SILENCE = b"\xf8\xff\xfe"
@@ -19,6 +21,18 @@ SILENCE = b"\xf8\xff\xfe"
 def packet(number: int) -> bytes:
     """Return a numbered Opus packet of 20 ms, as `voicekit.testing.opus_frame` makes it."""
     return b"\xfc" + number.to_bytes(4, "big") + bytes(75)
+
+
+@contextmanager
+def raises(kind: type[BaseException], words: str = "") -> Iterator[None]:
+    """Expect an exception that says what to do. There is no pytest in a bot's environment."""
+    raised: BaseException | None = None
+    try:
+        yield
+    except kind as error:
+        raised = error
+    assert raised is not None, f"no {kind.__name__} was raised"
+    assert words in str(raised), f"{raised!r} says nothing of {words!r}"
 
 
 class Numbered:

@@ -8,29 +8,16 @@ import asyncio
 import datetime
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from console import packet
+from console import packet, raises
 
 from voicekit.media import open_opus_provider
 
 FRAME_BYTES = 3840
 #: Longer than anything takes that works, in seconds.
 PATIENCE = 10.0
-
-
-@contextmanager
-def raises(kind: type[BaseException], words: str) -> Iterator[None]:
-    """Expect an exception that says what to do. There is no pytest in a bot's environment."""
-    raised: BaseException | None = None
-    try:
-        yield
-    except kind as error:
-        raised = error
-    assert raised is not None, f"no {kind.__name__} was raised"
-    assert words in str(raised), f"{raised!r} says nothing of {words!r}"
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:

@@ -14,17 +14,12 @@ import time
 from typing import Any
 
 from console import packet
-from discord_like import DiscordBot
+
+from voicekit.media import open_opus_provider
 
 
 class HostDies(Exception):
     """As any bug would."""
-
-
-def make_bot(task: dict[str, Any]) -> DiscordBot:
-    library = importlib.import_module(task["library"])
-    adapter = importlib.import_module(f"voicekit.adapters.{task['adapter']}")
-    return DiscordBot(library, adapter.VoicekitClient, task)
 
 
 def sockets_of_calls(port: int) -> int:
@@ -46,25 +41,74 @@ def threads() -> list[str]:
     return [one.name for one in threading.enumerate() if "voicekit" in one.name]
 
 
-async def live_and_die(task: dict[str, Any], report: dict[str, Any]) -> None:
-    bot = make_bot(task)
+class Endless:
+    """Packets without end, as a source of voicekit's or an audio object of a library's."""
+
+    needs_encode = locked_stream = audio_complete = False
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        self._report = report
+
+    def is_opus(self) -> bool:
+        return True
+
+    def read(self, frame_size: int = 0) -> bytes:
+        return packet(1)
+
+    def cleanup(self) -> None:
+        self._report["cleaned up"] = True
+
+
+async def join_discord_like(task: dict[str, Any], report: dict[str, Any]) -> Any:
+    from discord_like import DiscordBot
+
+    library = importlib.import_module(task["library"])
+    adapter = importlib.import_module(f"voicekit.adapters.{task['adapter']}")
+    bot = DiscordBot(library, adapter.VoicekitClient, task)
     await bot.login()
     await bot.join(task["channel_id"])
-
-    class Endless(bot.library.AudioSource):  # type: ignore[misc,name-defined]
-        def is_opus(self) -> bool:
-            return True
-
-        def read(self) -> bytes:
-            return packet(1)
-
-        def cleanup(self) -> None:
-            report["cleaned up"] = True
-
-    bot.voice.play(Endless(), after=lambda error: report.update(after=repr(error)))
+    source = type("Source", (Endless, library.AudioSource), {})(report)
+    bot.voice.play(source, after=lambda error: report.update(after=repr(error)))
     bot.voice.start_recording("ogg", lambda tracks: report.update(recorded=True))
+    return bot, bot.voice.voice
+
+
+async def join_hikari(task: dict[str, Any], report: dict[str, Any]) -> Any:
+    from bot_hikari import HikariBot
+
+    bot = HikariBot(task)
+    await bot.login()
+    await bot.join(task["channel_id"])
+    source = open_opus_provider(Endless(report).read)
+    after = lambda error: report.update({"after": repr(error), "cleaned up": True})  # noqa: E731
+    await bot.voice.player.play(source, after=after)
+    bot.voice.voice.start_recording("ogg", lambda tracks: report.update(recorded=True))
+    return bot, bot.voice.voice
+
+
+async def join_interactions(task: dict[str, Any], report: dict[str, Any]) -> Any:
+    from bot_interactions import InteractionsBot
+    from interactions.api.voice.audio import BaseAudio
+
+    bot = InteractionsBot(task)
+    await bot.login()
+    await bot.join(task["channel_id"])
+    audio = type("Audio", (Endless, BaseAudio), {})(report)
+    playing = bot.voice.play_no_wait(audio)
+    playing.add_done_callback(lambda task: report.update(after="None"))
+    bot.voice.ws.start_recording("ogg", lambda tracks: report.update(recorded=True))
+    return bot, bot.voice.ws
+
+
+JOIN = {"hikari": join_hikari, "interactions": join_interactions}
+
+
+async def live_and_die(task: dict[str, Any], report: dict[str, Any]) -> None:
+    join = JOIN.get(task["library"], join_discord_like)
+    report["bot"], voice = await join(task, report)
     await asyncio.sleep(0.3)
-    port = report["port"] = int(bot.voice.endpoint.rpartition(":")[2])
+    endpoint = voice.connection.info.endpoint
+    port = report["port"] = int(endpoint.rpartition(":")[2])
     report["alive"] = [len(threads()) > 0, sockets_of_calls(port)]
     raise HostDies
 
@@ -80,6 +124,7 @@ def main(task: dict[str, Any]) -> None:
         if report["dead"] == [[], 0]:
             break
         time.sleep(0.01)
+    del report["bot"]
     print(json.dumps(report))
 
 

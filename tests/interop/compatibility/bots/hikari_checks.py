@@ -7,6 +7,7 @@ import asyncio
 from typing import Any
 
 import hikari
+from console import raises
 
 from voicekit.adapters.hikari import VoicekitVoiceComponent, VoicekitVoiceConnection
 
@@ -127,3 +128,89 @@ def _slots(state: Any) -> list[str]:
     import attrs
 
     return [field.name for field in attrs.fields(type(state))]
+
+
+async def wrong_calls_are_voice_errors(bot: Any) -> None:
+    """After the end, from another thread, with ids that are none, before the bot has started."""
+    component = VoicekitVoiceComponent(bot.bot)
+    connection = await component.connect_to(bot.guild_id, bot.channels[0])
+
+    def use() -> None:
+        with raises(hikari.VoiceError, "run_coroutine_threadsafe"):
+            _ = connection.voice
+        for coroutine in (connection.disconnect(), connection.move_to(bot.channels[1])):
+            with raises(hikari.VoiceError, "run_coroutine_threadsafe"):
+                asyncio.run(coroutine)
+
+    await asyncio.to_thread(use)
+    assert connection.is_alive
+    for coroutine in (
+        connection.move_to(None),
+        connection.move_to("the other one"),
+        component.connect_to(None, bot.channels[0]),
+        component.connect_to(1, None),
+        component.disconnect(None),
+    ):
+        with raises(hikari.VoiceError, "its id"):
+            await coroutine
+    with raises(hikari.VoiceError, "no voice connection in that guild"):
+        await component.disconnect(1)
+    await connection.disconnect()
+    for use_voice in (lambda: connection.voice, lambda: connection.player):
+        with raises(hikari.VoiceError, "connect"):
+            use_voice()
+    with raises(hikari.VoiceError, "connect"):
+        await connection.move_to(bot.channels[1])
+    await asyncio.wait_for(connection.join(), PATIENCE)  # it is over
+    await component.close()
+    with raises(hikari.ComponentStateConflictError, "closed"):
+        await component.close()
+    sleeping = hikari.GatewayBot(bot.token, banner=None, logs=None)
+    with raises(hikari.ComponentStateConflictError, "has not started"):
+        await VoicekitVoiceComponent(sleeping).connect_to(1, 2)
+    deaf = hikari.GatewayBot(bot.token, banner=None, logs=None, intents=hikari.Intents.GUILDS)
+    with raises(hikari.MissingIntentError, "GUILD_VOICE_STATES"):
+        VoicekitVoiceComponent(deaf)
+    await _until_out(bot, component)
+
+
+async def a_call_that_does_not_come_about_leaves_the_channel(bot: Any) -> None:
+    """By either component; and one that does not know its bot has to be told."""
+    before = len(asyncio.all_tasks())
+    for component in (bot.bot.voice, VoicekitVoiceComponent(bot.bot)):
+        with raises(hikari.VoiceError, "did not let us in"):
+            await component.connect_to(
+                bot.guild_id, bot.channels[0], VoicekitVoiceConnection, handshake_timeout=0.0001
+            )
+        assert dict(component.connections) == {}
+        await _until_out(bot, component)
+    await component.close()
+    async with asyncio.timeout(PATIENCE):
+        while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with raises(hikari.VoiceError, "app=bot"):
+        await VoicekitVoiceConnection.initialize(
+            channel_id=bot.channels[0],
+            endpoint="wss://127.0.0.1:9",
+            guild_id=hikari.Snowflake(bot.guild_id),
+            on_close=component._forget,
+            owner=object(),
+            session_id="session",
+            shard_id=0,
+            token="token",
+            user_id=bot.bot.get_me().id,
+        )
+
+
+async def a_move_keeps_what_we_are(bot: Any) -> None:
+    """Muted stays muted; the same channel is nothing."""
+    component = VoicekitVoiceComponent(bot.bot)
+    connection = await component.connect_to(bot.guild_id, bot.channels[0], mute=True)
+    await connection.move_to(bot.channels[0])
+    await connection.move_to(hikari.Snowflake(bot.channels[1]))
+    assert connection.channel_id == bot.channels[1]
+    assert connection.voice.connection.is_ready
+    ours = bot.state_of_us()
+    assert (ours.channel_id, ours.is_self_muted) == (bot.channels[1], True)
+    await component.close()
+    await _until_out(bot, component)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import interactions
+from console import raises
 from interactions.api.voice.audio import Audio, AudioVolume, BaseAudio
 from interactions.client.errors import (
     LibraryException,
@@ -29,18 +30,6 @@ from voicekit.media import open_sample
 
 #: Longer than anything takes that works, in seconds.
 PATIENCE = 10.0
-
-
-@contextmanager
-def raises(kind: type[BaseException], words: str = "") -> Iterator[None]:
-    """Expect an exception that says what to do. There is no pytest in a bot's environment."""
-    raised: BaseException | None = None
-    try:
-        yield
-    except kind as error:
-        raised = error
-    assert raised is not None, f"no {kind.__name__} was raised"
-    assert words in str(raised), f"{raised!r} says nothing of {words!r}"
 
 
 async def _until(condition: Callable[[], bool], what: str) -> None:
