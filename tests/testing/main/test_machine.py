@@ -179,6 +179,27 @@ def test_a_resume_of_what_is_over_is_invalid_and_identifying_works(platform: Pla
     assert platform.names(again) == ["READY", "GUILD_CREATE"]
 
 
+def test_what_cannot_be_resumed_is_an_invalid_session(platform: Platform) -> None:
+    other = platform.world.add_bot("other")
+    links = [platform.login(), platform.login(token=platform.world.token_of(other))]
+    own, others = (platform.events(link, "READY")[0]["session_id"] for link in links)
+    platform.do(lambda server: server.drop(platform.now))
+    for _ in range(1001):
+        platform.do(lambda server: server.tell("TYPING_START", {}, platform.guild, platform.bot.id))
+    for session_id, seq in ((others, 1), (own, 2), ("no such session", 0)):
+        link = platform.open()
+        platform.send(link, 6, {"token": platform.token, "session_id": session_id, "seq": seq})
+        assert platform.ops(link) == [HELLO, INVALID]
+
+
+def test_a_session_that_timed_out_is_over(platform: Platform) -> None:
+    session_id = platform.events(platform.login(), "READY")[0]["session_id"]
+    platform.advance(83)  # without a heartbeat: 4009
+    link = platform.open()
+    platform.send(link, 6, {"token": platform.token, "session_id": session_id, "seq": 2})
+    assert platform.ops(link) == [HELLO, INVALID]
+
+
 def test_a_resume_from_the_future_is_refused(platform: Platform) -> None:
     link = platform.login()
     ready = platform.events(link, "READY")[0]

@@ -92,6 +92,15 @@ def test_a_bot_moves_and_kicks_members(asker: Asker) -> None:
     assert asker.ask("GET", state).status == 404
 
 
+def test_a_bot_sees_no_guild_but_its_own(asker: Asker) -> None:
+    world = asker.platform.world
+    other = world.add_guild("other")
+    channel = world.add_channel(other, "General")
+    assert asker.ask("GET", f"/guilds/{other.id}").status == 404
+    assert asker.ask("GET", f"/channels/{channel.id}").status == 404
+    assert len(asker.get("/users/@me/guilds")) == 1
+
+
 @pytest.mark.parametrize("token", ["", "wrong"])
 def test_who_has_no_token_gets_nothing_but_the_gateway(asker: Asker, token: str) -> None:
     assert asker.ask("GET", "/users/@me", token=token).status == 401

@@ -141,6 +141,7 @@ def test_a_region_change_gives_another_server_and_the_same_session(
     assert (new.session_id, new.token) == (session_id, server["token"])
     platform.join(link, platform.music)  # whose region is the first one
     assert voice_events(platform, link)[1][1]["endpoint"] == "voice-0.example:443"
+    assert platform.voice[1].host.placement(platform.guild.id, platform.bot.id) is None
 
 
 def test_there_is_no_region_beyond_the_last(platform: Platform, link: int) -> None:
@@ -185,6 +186,8 @@ def test_after_4006_a_join_is_a_new_session(
     assert placement is not None
     assert (state["session_id"], server["token"]) == (placement.session_id, placement.token)
     assert state["session_id"] != before
+    platform.join(link, platform.general, self_mute=True)
+    assert [name for name, _ in voice_events(platform, link)] == BOTH[:1]
 
 
 def test_who_logs_in_anew_sits_nowhere(platform: Platform, link: int) -> None:

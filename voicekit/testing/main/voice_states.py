@@ -105,7 +105,6 @@ class VoiceStates:
         close_first: bool = False,
     ) -> None:
         """Take a user out of its channel, at its own wish or not."""
-        self._stale.discard((guild.id, user_id))
         if user_id not in guild.voice_states:
             return
         if close_first:
