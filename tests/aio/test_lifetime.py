@@ -208,6 +208,25 @@ def test_a_bug_ends_its_call_bare_and_no_other(
     run(main())
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_a_bug_that_shows_as_the_block_ends_comes_out_of_it(
+    server: LoopbackServer, turns: int
+) -> None:
+    async def end_with_a_bug() -> None:
+        async with connect(server.info(MOUTH)) as voice:
+            voice._driver._fail(ZeroDivisionError())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await end_with_a_bug()
+        assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+        await asyncio.sleep(0.01)  # nobody is cancelled by what is over
+
+    run(main())
+
+
 def test_a_block_that_is_cancelled_for_another_reason_stays_cancelled(
     server: LoopbackServer,
 ) -> None:

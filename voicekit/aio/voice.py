@@ -64,25 +64,31 @@ async def connect(
         network=network,
         pacer=pacer,
     )
-    cancelled = False
+    bug: BaseException | None = None
 
     def cancel(over: asyncio.Future[None]) -> None:
-        nonlocal cancelled
-        if not over.cancelled() and over.exception() is not None:
-            cancelled = True
+        nonlocal bug
+        if inside and not over.cancelled() and (bug := over.exception()) is not None:
             block.cancel()
 
-    over = voice._driver.over
-    over.add_done_callback(cancel)
+    inside = True
+    voice._driver.over.add_done_callback(cancel)
     try:
         if wait_ready:
             await voice._enter()
         yield voice
     finally:
-        over.remove_done_callback(cancel)
-        if cancelled:
-            block.uncancel()
-        await voice.aclose()
+        inside = False
+        try:
+            await voice.aclose()
+        except asyncio.CancelledError:
+            # Ours, when the block has not waited for anything since; or somebody else's.
+            if bug is None or block.cancelling() > 1:
+                raise
+            raise bug from None
+        finally:
+            if bug is not None:
+                block.uncancel()
 
 
 async def open(
