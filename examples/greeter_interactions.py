@@ -39,7 +39,7 @@ class Greeter(interactions.Client):
             return
         if all(member.id == self.user.id for member in state.channel.voice_members):
             for user, path in (await state.stop_recording()).items():
-                print(f"user {user}: {path}", flush=True)
+                print(f"user {user} in {path}", flush=True)
             await state.disconnect()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.media.files import wav
 from tests.signals.calls import RATE, sine
-from voicekit.media import read_manifest
+from voicekit.media import open_source
 from voicekit.testing import Guild, guild, opus_frame
 
 from ..environment import python_with
@@ -80,15 +80,16 @@ def test_a_host_that_dies_leaves_no_thread_and_no_socket(environments: Path, nam
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("name", ["discord.py"])
+@pytest.mark.parametrize("name", ["discord.py", "interactions.py"])
 def test_the_greeter(environments: Path, tmp_path: Path, name: str) -> None:
-    python = python_of(environments, name)
+    python, library = python_of(environments, name), MODULES[name][0]
     greeting, folder = tmp_path / "greeting.wav", tmp_path / "recorded"
     greeting.write_bytes(wav(sine(500, 0, RATE // 2)))
+    folder.mkdir()
 
-    async def main() -> None:
+    async def main() -> str:
         async with guild() as made:
-            task = {"library": "discord", "example": "greeter_discordpy.py"}
+            task = {"library": library, "example": f"greeter_{MODULES[name][1]}.py"}
             async with running(python, "run_example.py", made, greeting, folder, **task) as process:
                 await made.logged_in(within=PATIENCE)
                 async with made.speaker("alice", "General") as alice:
@@ -101,13 +102,15 @@ def test_the_greeter(environments: Path, tmp_path: Path, name: str) -> None:
                 await made.left()
                 assert process.stdout is not None
                 line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
-                assert line.startswith(f"user {alice.user_id}: ".encode())
-                process.send_signal(signal.SIGINT)
-                await asyncio.wait_for(process.wait(), PATIENCE)
+                assert line.startswith(f"user {alice.user_id}".encode())
+                if name == "discord.py":  # the other one hangs when it is stopped, without us too
+                    process.send_signal(signal.SIGINT)
+                    await asyncio.wait_for(process.wait(), PATIENCE)
+        return line.decode().strip().rpartition(" in ")[2]
 
-    asyncio.run(main())
-    (track,) = read_manifest(folder).tracks
-    assert track.seconds == pytest.approx(0.5, abs=0.15)
+    recorded = open_source(Path(asyncio.run(main())))
+    assert recorded.duration == pytest.approx(0.5, abs=0.15)
+    recorded.close()
 
 
 @pytest.mark.parametrize("name", ["py-cord"])
@@ -164,32 +167,3 @@ class Packets:
 
     def read(self) -> bytes | None:
         return next(self._left, None)
-
-
-def test_the_greeter_of_interactions(environments: Path, tmp_path: Path) -> None:
-    python = python_of(environments, "interactions.py")
-    greeting, folder = tmp_path / "greeting.wav", tmp_path / "recorded"
-    folder.mkdir()
-    greeting.write_bytes(wav(sine(500, 0, RATE // 2)))
-
-    async def main() -> None:
-        async with guild() as made:
-            task = {"library": "interactions", "example": "greeter_interactions.py"}
-            async with running(python, "run_example.py", made, greeting, folder, **task) as process:
-                await made.logged_in(within=PATIENCE)
-                await asyncio.sleep(0.5)  # it listens only when it has seen its guilds
-                async with made.speaker("alice", "General") as alice:
-                    await made.joined("General")
-                    heard = await alice.listen(20)
-                    assert all(frame.e2ee for frame in heard)
-                    await alice.encrypted()
-                    await alice.talk(0.5)
-                    await asyncio.sleep(0.3)
-                await made.left()
-                assert process.stdout is not None
-                line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
-                path = folder / f"{made.channel_id('General')}_{alice.user_id}.ogg"
-                assert line.decode() == f"user {alice.user_id}: {path}\n"
-                assert path.stat().st_size > 1000
-
-    asyncio.run(main())

@@ -2,14 +2,12 @@
 
 import asyncio
 import importlib
-from contextlib import suppress
 from typing import Any
 
 import hikari
 from console import Heard, Numbered, run
 
 from voicekit.adapters.hikari import VoicekitVoiceConnection
-from voicekit.errors import CallClosed
 
 
 class HikariBot:
@@ -66,12 +64,7 @@ class HikariBot:
         self.voice = await self.bot.voice.connect_to(
             self.guild_id, channel_id, VoicekitVoiceConnection, timeout=within
         )
-        self._listening = asyncio.ensure_future(self._listen(self.voice.voice))
-
-    async def _listen(self, voice: Any) -> None:
-        with suppress(CallClosed):  # kicked, as tests will have it
-            async for frame in voice.frames():
-                self.heard_frames.add(frame.user_id, frame.opus, frame.e2ee)
+        self._listening = asyncio.ensure_future(self.heard_frames.listen(self.voice.voice))
 
     async def leave(self) -> None:
         await self.bot.voice.disconnect(self.guild_id)

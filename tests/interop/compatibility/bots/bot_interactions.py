@@ -2,14 +2,12 @@
 
 import asyncio
 import importlib
-from contextlib import suppress
 from typing import Any
 
 import interactions
 from console import Heard, Numbered, run
 
 from voicekit.adapters.interactions import VoicekitVoiceState
-from voicekit.errors import CallClosed
 
 
 class InteractionsBot:
@@ -55,12 +53,7 @@ class InteractionsBot:
             client=self.client, guild_id=self.guild_id, channel_id=channel_id
         )
         await self.voice.connect(timeout=within)
-        self._listening = asyncio.ensure_future(self._listen(self.voice.ws))
-
-    async def _listen(self, voice: Any) -> None:
-        with suppress(CallClosed):  # kicked, as tests will have it
-            async for frame in voice.frames():
-                self.heard_frames.add(frame.user_id, frame.opus, frame.e2ee)
+        self._listening = asyncio.ensure_future(self.heard_frames.listen(self.voice.ws))
 
     async def leave(self) -> None:
         await self.client.get_guild(self.guild_id).voice_state.disconnect()

@@ -12,8 +12,10 @@ import logging
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from voicekit.errors import CallClosed
 
 SILENCE = b"\xf8\xff\xfe"
 
@@ -58,6 +60,12 @@ class Heard:
         if user_id is not None and opus and opus != SILENCE:
             self._frames[user_id].append(bytes(opus))
             self._e2ee[user_id] += e2ee
+
+    async def listen(self, voice: Any) -> None:
+        """Take everything of a call of voicekit's, until its end."""
+        with suppress(CallClosed):  # kicked, as tests will have it
+            async for frame in voice.frames():
+                self.add(frame.user_id, frame.opus, frame.e2ee)
 
     def report(self) -> dict[str, Any]:
         return {
