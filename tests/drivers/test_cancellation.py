@@ -115,3 +115,18 @@ def test_leaving_a_dead_server_takes_no_longer_than_a_second() -> None:
             assert 1 < lib.current_time() <= 2
 
     lib.run(main)
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_leaving_while_the_server_is_being_dialled_takes_no_time(turns: int) -> None:
+    async def main() -> None:
+        network = lib.MemoryNetwork()
+        async with lib.running_server(network=network) as listening:
+            await lib.wait_all_tasks_blocked()
+            began = lib.current_time()
+            async with lib.connect(info(listening.url), network=network, wait_ready=False):
+                for _ in range(turns):
+                    await lib.checkpoint()
+            assert lib.current_time() - began < LEAVE_TIMEOUT / 2
+
+    lib.run(main)

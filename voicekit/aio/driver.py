@@ -1,45 +1,28 @@
 """Gives a `VoiceConnection` its sockets, on an event loop of asyncio."""
 
 import asyncio
-import ssl
-from collections.abc import Callable
 from functools import partial
 
 from websockets.uri import parse_uri
 
-from ..connection import VoiceConnection
 from ..driver.dialling import DIAL_ERRORS, DIAL_TIMEOUT, explain
 from ..driver.sockets import ConnectionDriver
 from ..driver.web_messages import CLOSE_TIMEOUT
-from ..events import AudioFrame, Event
 from ..outputs import OpenWebSocket
 from .network import Network
 from .pump import Engine
-from .threads import in_thread
 from .udp import UdpLink
 from .websocket import WebSocketLink
 
 __all__ = ["Driver"]
 
 
-class Driver(ConnectionDriver[UdpLink], Engine):
+class Driver(ConnectionDriver[UdpLink, Network], Engine):
     """The sockets and the clock of one connection. Call the connection, then `drain`."""
 
     udp_link = UdpLink
 
     _websockets: dict[int, WebSocketLink]  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        connection: VoiceConnection,
-        network: Network,
-        ssl_context: ssl.SSLContext | None,
-        handle_event: Callable[[Event], None],
-        handle_frames: Callable[[list[AudioFrame]], None],
-    ) -> None:
-        super().__init__(connection, handle_event, handle_frames)
-        self._network = network
-        self._ssl_context = ssl_context
 
     async def close(self) -> None:
         """End everything: no task and no socket is left."""
@@ -59,6 +42,7 @@ class Driver(ConnectionDriver[UdpLink], Engine):
             failed=self._fail,
         )
         link.dialling = self._spawn(self._dial, number, output.url, link)
+        link.dialling.add_done_callback(partial(self._dialled, number))
 
     async def _dial(self, number: int, url: str, link: WebSocketLink) -> None:
         try:
@@ -68,7 +52,9 @@ class Driver(ConnectionDriver[UdpLink], Engine):
                 await link.dial(self._network, where, context)
         except DIAL_ERRORS as error:
             self._end_websocket(number, explain(error))
-        except asyncio.CancelledError:
+
+    def _dialled(self, number: int, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # perhaps before it began
             self._end_websocket(number, "given up")
 
     def _end_websocket(
@@ -78,12 +64,6 @@ class Driver(ConnectionDriver[UdpLink], Engine):
         self._forget_websocket(number)
         if not given_up:  # else the connection asked for it, and wants to hear no more
             self._websocket_ended(number, failure, code, reason)
-
-    async def _tls_context(self) -> ssl.SSLContext:
-        if self._ssl_context is None:
-            # Reads the system's certificates: tens of milliseconds of audio.
-            self._ssl_context = await in_thread(ssl.create_default_context)
-        return self._ssl_context
 
     # -- UDP -----------------------------------------------------------------------
 

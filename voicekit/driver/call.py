@@ -49,7 +49,7 @@ class Call(Recordings):
     In any other, and after the event loop has ended, they raise `LocalProtocolError`.
     """
 
-    _driver: ConnectionDriver[Any]
+    _driver: ConnectionDriver[Any, Any]
 
     def __init__(self, connection: VoiceConnection) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Gives a `VoiceConnection` its sockets: does what each output asks, and reports back."""
 
+import ssl
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -27,6 +28,7 @@ __all__ = ["ConnectionDriver", "WebSocketLink"]
 
 
 U = TypeVar("U", bound=UdpLink)
+N = TypeVar("N")
 
 
 class WebSocketLink(Protocol):
@@ -42,7 +44,7 @@ class WebSocketLink(Protocol):
         """Close, soon; nobody wants to hear of it any more."""
 
 
-class ConnectionDriver(Pump, Generic[U]):
+class ConnectionDriver(Pump, Generic[U, N]):
     """The sockets of one connection, as far as it does not matter whose tasks look after them."""
 
     udp_link: type[U]
@@ -50,6 +52,8 @@ class ConnectionDriver(Pump, Generic[U]):
     def __init__(
         self,
         connection: VoiceConnection,
+        network: N,
+        ssl_context: ssl.SSLContext | None,
         handle_event: Callable[[Event], None],
         handle_frames: Callable[[list[AudioFrame]], None],
     ) -> None:
@@ -66,6 +70,8 @@ class ConnectionDriver(Pump, Generic[U]):
         #: Datagrams that the operating system did not take.
         self.datagrams_unsent = 0
         self._connection = connection
+        self._network = network
+        self._ssl_context = ssl_context
         self._handle_frames = handle_frames
         self._websockets: dict[int, WebSocketLink] = {}
         self._udp: dict[int, U] = {}
@@ -93,6 +99,12 @@ class ConnectionDriver(Pump, Generic[U]):
     @abstractmethod
     def _open_websocket(self, output: OpenWebSocket) -> None:
         """Begin to dial, with a link in ``_websockets`` from now on."""
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            # Reads the system's certificates: tens of milliseconds of audio.
+            self._ssl_context = await self.loop.in_thread(ssl.create_default_context)
+        return self._ssl_context
 
     def _send_text(self, output: SendText) -> None:
         if (link := self._websockets.get(output.link)) is not None:

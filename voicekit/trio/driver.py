@@ -1,17 +1,13 @@
 """Gives a `VoiceConnection` its sockets, in tasks of trio."""
 
-import ssl
-from collections.abc import Callable
 from functools import partial
 
 import trio
 from websockets.uri import parse_uri
 
-from ..connection import VoiceConnection
 from ..driver.dialling import DIAL_ERRORS, DIAL_TIMEOUT, explain
 from ..driver.sockets import ConnectionDriver
 from ..driver.web_messages import client_protocol
-from ..events import AudioFrame, Event
 from ..outputs import OpenWebSocket
 from .client_websocket import ClientWebSocket
 from .network import Network
@@ -22,22 +18,10 @@ from .websocket import WebSocketLink
 __all__ = ["Driver"]
 
 
-class Driver(ConnectionDriver[UdpLink], Engine):
+class Driver(ConnectionDriver[UdpLink, Network], Engine):
     """The sockets and the clock of one connection. Call the connection, then `drain`."""
 
     udp_link = UdpLink
-
-    def __init__(
-        self,
-        connection: VoiceConnection,
-        network: Network,
-        ssl_context: ssl.SSLContext | None,
-        handle_event: Callable[[Event], None],
-        handle_frames: Callable[[list[AudioFrame]], None],
-    ) -> None:
-        super().__init__(connection, handle_event, handle_frames)
-        self._network = network
-        self._ssl_context = ssl_context
 
     # -- the WebSocket -------------------------------------------------------------
 
@@ -76,12 +60,6 @@ class Driver(ConnectionDriver[UdpLink], Engine):
                 return await ClientWebSocket.open(stream, client_protocol(where), where, context)
         except trio.TooSlowError:
             raise TimeoutError from None
-
-    async def _tls_context(self) -> ssl.SSLContext:
-        if self._ssl_context is None:
-            # Reads the system's certificates: tens of milliseconds of audio.
-            self._ssl_context = await trio.to_thread.run_sync(ssl.create_default_context)
-        return self._ssl_context
 
     # -- UDP -----------------------------------------------------------------------
 
