@@ -45,11 +45,14 @@ _DEFAULT_BITRATE = 64_000
 def install(client: Client, **options: Unpack[CallOptions]) -> None:
     """Have a client's voice channels connect by voicekit: ``await channel.connect()``.
 
-    ``options`` are those of `voicekit.aio.open`. Once per client, before or while it runs. Its
-    calls are left when it is stopped.
+    ``options`` are those of `voicekit.aio.open`; given again, they hold for the next calls. Before
+    or while the client runs; its calls are left when it is stopped.
     """
-    if getattr(client, "_voicekit", None) is None:
+    calls: _Calls | None = getattr(client, "_voicekit", None)
+    if calls is None:
         client._voicekit = _Calls(client, options)
+    elif options:
+        calls.options = options
 
 
 class _Calls:
@@ -163,7 +166,7 @@ class VoicekitVoiceState(ActiveVoiceState):
         Raises ``VoiceAlreadyConnected``, ``VoiceConnectionTimeout``, and ``RuntimeError`` without
         the intent GUILD_VOICE_STATES.
         """
-        if self._stay is not None and not self._stay.is_over:
+        if any(state._guild_id == self._guild_id for state in self._calls.states):
             raise with_text(VoiceAlreadyConnected)(
                 "Bot already connected to the voice channel, or about to: use move to go elsewhere"
             )
@@ -226,9 +229,10 @@ class VoicekitVoiceState(ActiveVoiceState):
                 f"no answer to a move within {timeout:g} s: the channel is full or gone, or the"
                 " permission to view it and connect to it is missing"
             ) from None
+        finally:
+            if player is not None and resumes and self.connected:
+                player.resume()
         self._channel_id = target
-        if player is not None and resumes:
-            player.resume()
 
     # -- playing ---------------------------------------------------------------------------
 

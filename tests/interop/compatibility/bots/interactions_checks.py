@@ -192,6 +192,52 @@ async def a_locked_stream_goes_on_in_silence(bot: Any) -> None:
     await task
 
 
+async def a_file_that_is_locked_goes_on_in_silence_too(bot: Any) -> None:
+    state = bot.voice
+    with _wave_file(5) as path:
+        audio = AudioVolume(path)
+        audio.locked_stream = True
+        task = state.play_no_wait(audio)
+        await _until(lambda: state.playing and state.player.elapsed_time > 0.3, "going on")
+        await state.stop()
+        await task
+
+
+@contextmanager
+def _ffmpeg() -> Iterator[None]:
+    """Put a program on the path that writes a second of samples, whatever it is asked."""
+    before = os.environ["PATH"]
+    with tempfile.TemporaryDirectory() as folder:
+        samples, program = os.path.join(folder, "samples"), os.path.join(folder, "ffmpeg")
+        with open(samples, "wb") as file:
+            file.write(_samples(50))
+        with open(program, "w") as script:
+            script.write(f"#!/bin/sh\ncat '{samples}'\nsleep 1\n")
+        os.chmod(program, 0o755)
+        os.environ["PATH"] = folder + os.pathsep + before
+        try:
+            yield
+        finally:
+            os.environ["PATH"] = before
+
+
+async def wishes_for_ffmpeg_are_its_business(bot: Any) -> None:
+    """Its samples are played when they are due, as loud as the state says, once."""
+    state = bot.voice
+    with _ffmpeg():
+        audio = AudioVolume("anything")
+        audio.ffmpeg_before_args = "-ss 1"
+        task = state.play_no_wait(audio)
+        await _until(lambda: state.playing and state.player.elapsed_time > 0.2, "playing")
+        source = state.ws.player.current_audio
+        assert source.live
+        assert source.gain == state.volume == 0.5
+        assert max(array.array("h", source.next_pcm())) == 8000  # before the volume
+        await state.stop()
+        await task
+        await _until(lambda: audio.process.poll() is not None, "ended")
+
+
 # -- recording -------------------------------------------------------------------------------------
 
 
@@ -317,6 +363,11 @@ async def a_move_to_a_full_channel_ends_the_call(bot: Any) -> None:
 async def a_second_connect(bot: Any) -> None:
     with raises(VoiceAlreadyConnected, "move"):
         await bot.voice.connect()
+    another = VoicekitVoiceState(
+        client=bot.client, guild_id=bot.guild_id, channel_id=bot.channel("Music").id
+    )
+    with raises(VoiceAlreadyConnected, "move"):
+        await another.connect()
     assert bot.voice.connected
 
 
