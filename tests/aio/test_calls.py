@@ -30,9 +30,13 @@ DAVE = ServerConfig(default_channel_id=2000, dave="required")
 
 
 class NoReaders(asyncio.SelectorEventLoop):
-    """An event loop that does not watch sockets for others, as Windows' Proactor."""
+    """An event loop that does not watch sockets for others."""
 
     add_reader = asyncio.AbstractEventLoop.add_reader
+
+
+#: Windows has the real one.
+NO_READERS = getattr(asyncio, "ProactorEventLoop", NoReaders)
 
 
 @pytest.fixture(
@@ -50,7 +54,7 @@ def new_loop(
         pytest.skip("Linux's epoll")
     if request.param == "each socket":
         monkeypatch.setattr(Poller, "is_available", False)
-    return NoReaders if request.param == "no readers" else asyncio.SelectorEventLoop
+    return NO_READERS if request.param == "no readers" else asyncio.SelectorEventLoop
 
 
 @pytest.fixture
