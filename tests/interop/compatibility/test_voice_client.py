@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from voicekit import AudioFrame
 from voicekit.opus import Decoder
 from voicekit.server import ServerConfig
 from voicekit.testing import guild, opus_frame
@@ -161,11 +163,16 @@ def test_samples_are_encoded_and_the_volume_of_a_transformer_is_live(station: St
             await call.bot.ask("fade", seconds=2.0, after=1.0, volume=0.25)
             heard = await hears
             await call.leave()
-        decoder = Decoder()
-        pcm = b"".join(decoder.decode(frame.opus) for frame in heard)
-        samples = np.frombuffer(pcm, np.int16)[::2].astype(float).reshape(-1, 960)
-        levels = np.sqrt((samples**2).mean(axis=1))
+        levels = levels_of(heard)
         assert levels[5:40].mean() == pytest.approx(8000 / 2**0.5, rel=0.1)
         assert levels[70:95].mean() == pytest.approx(2000 / 2**0.5, rel=0.1)
 
     station.run(scenario)
+
+
+def levels_of(heard: list[AudioFrame]) -> npt.NDArray[np.float64]:
+    """Return how loud each frame is (RMS)."""
+    decoder = Decoder()
+    pcm = b"".join(decoder.decode(frame.opus) for frame in heard)
+    samples = np.frombuffer(pcm, np.int16)[::2].astype(np.float64).reshape(-1, 960)
+    return np.sqrt((samples**2).mean(axis=1))

@@ -75,6 +75,13 @@ class InteractionsBot:
         """Run a check of `interactions_checks`."""
         await getattr(importlib.import_module(module), name)(self)
 
+    async def fade(self, path: str, after: float, volume: float) -> None:
+        """Play a file, and set the volume on the way."""
+        playing = self.voice.play_no_wait(interactions.api.voice.audio.AudioVolume(path))
+        await asyncio.sleep(after)
+        self.voice.volume = volume
+        await playing
+
     def channel(self, name: str) -> Any:
         """Return a voice channel by its name."""
         channels = self.client.get_guild(self.guild_id).channels
