@@ -5,24 +5,43 @@ line out is ``{"ok": what it returned}`` or ``{"error": type, "bases": [...], "t
 Logs go to stderr.
 """
 
+import array
 import asyncio
 import hashlib
 import json
 import logging
+import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from voicekit.errors import CallClosed
 
 SILENCE = b"\xf8\xff\xfe"
+#: Longer than anything takes that works, in seconds.
+PATIENCE = 10.0
 
 
 def packet(number: int) -> bytes:
     """Return a numbered Opus packet of 20 ms, as `voicekit.testing.opus_frame` makes it."""
     return b"\xfc" + number.to_bytes(4, "big") + bytes(75)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something, or say what never was."""
+    for _ in range(round(PATIENCE / 0.005)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"not {what}")
+
+
+def tone(frames: int, height: int = 8000) -> bytes:
+    """Return samples of 440 Hz, stereo."""
+    wave = (round(height * math.sin(math.tau * 440 * n / 48000)) for n in range(frames * 960))
+    return array.array("h", (value for one in wave for value in (one, one))).tobytes()
 
 
 @contextmanager

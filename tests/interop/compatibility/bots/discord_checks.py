@@ -3,35 +3,15 @@
 Each check is given a bot that sits in General, and raises what is not so.
 """
 
-import array
 import asyncio
 import datetime
 import math
 import threading
-from collections.abc import Callable
 from typing import Any
 
-from console import packet, raises
+from console import PATIENCE, packet, raises, tone, until
 
 from voicekit.media import open_opus_provider
-
-FRAME_BYTES = 3840
-#: Longer than anything takes that works, in seconds.
-PATIENCE = 10.0
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    for _ in range(round(PATIENCE / 0.005)):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"not {what}")
-
-
-def tone(frames: int, height: int = 8000) -> bytes:
-    """Samples of 440 Hz, stereo."""
-    wave = (round(height * math.sin(math.tau * 440 * n / 48000)) for n in range(frames * 960))
-    return array.array("h", (value for one in wave for value in (one, one))).tobytes()
 
 
 def make_source(bot: Any, frames: list[bytes], opus: bool = True) -> Any:

@@ -5,7 +5,7 @@ import importlib
 import io
 from typing import Any
 
-from console import Heard, packet
+from console import Heard, packet, tone
 
 
 def point(library: Any, task: dict[str, Any]) -> None:
@@ -147,10 +147,8 @@ class DiscordBot:
 
     async def fade(self, seconds: float, after: float, volume: float) -> None:
         """Play a tone by samples, and set its volume on the way."""
-        import discord_checks
-
         frames = round(seconds * 50)
-        stream = io.BytesIO(discord_checks.tone(frames))
+        stream = io.BytesIO(tone(frames))
         source = self.library.PCMVolumeTransformer(self.library.PCMAudio(stream))
         done = self.voice.play(source, wait_finish=True)
         await asyncio.sleep(after)

@@ -7,16 +7,15 @@ import array
 import asyncio
 import copy
 import io
-import math
 import os
 import tempfile
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import interactions
-from console import raises
+from console import PATIENCE, raises, tone, until
 from interactions.api.voice.audio import Audio, AudioVolume, BaseAudio
 from interactions.client.errors import (
     LibraryException,
@@ -27,17 +26,6 @@ from interactions.client.errors import (
 
 from voicekit.adapters.interactions import VoicekitRecorder, VoicekitVoiceState, install
 from voicekit.media import open_sample
-
-#: Longer than anything takes that works, in seconds.
-PATIENCE = 10.0
-
-
-async def _until(condition: Callable[[], bool], what: str) -> None:
-    for _ in range(round(PATIENCE / 0.005)):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"not {what}")
 
 
 class _Tone(BaseAudio):
@@ -55,15 +43,10 @@ class _Tone(BaseAudio):
         if not self.left:
             return b""
         self.left -= 1
-        return _samples(1)[:frame_size]
+        return tone(1)[:frame_size]
 
     def cleanup(self) -> None:
         self.cleaned += 1
-
-
-def _samples(frames: int) -> bytes:
-    waves = (round(8000 * math.sin(math.tau * 440 * n / 48000)) for n in range(frames * 960))
-    return array.array("h", (value for one in waves for value in (one, one))).tobytes()
 
 
 @contextmanager
@@ -74,7 +57,7 @@ def _wave_file(frames: int) -> Iterator[str]:
             file.setnchannels(2)
             file.setsampwidth(2)
             file.setframerate(48000)
-            file.writeframes(_samples(frames))
+            file.writeframes(tone(frames))
         yield path
 
 
@@ -90,7 +73,7 @@ async def play_waits_for_the_end(bot: Any) -> None:
     assert await state.play(audio) is None
     assert audio.left == 0
     assert (state.stopped, state.playing) == (True, False)
-    await _until(lambda: audio.cleaned > 0, "cleaned up")
+    await until(lambda: audio.cleaned > 0, "cleaned up")
     assert 0.18 <= state.player.elapsed_time <= 0.22, state.player.elapsed_time
 
 
@@ -98,7 +81,7 @@ async def play_no_wait_gives_a_task(bot: Any) -> None:
     state, audio = bot.voice, _Tone(500)
     task = state.play_no_wait(audio)
     assert isinstance(task, asyncio.Task)
-    await _until(lambda: state.playing and audio.left < 490, "playing")
+    await until(lambda: state.playing and audio.left < 490, "playing")
     assert state.current_audio is audio
     state.pause()
     assert (state.paused, state.playing, state.stopped) == (True, False, False)
@@ -107,7 +90,7 @@ async def play_no_wait_gives_a_task(bot: Any) -> None:
     assert left - audio.left <= 3  # it is asked when a frame is due, and no sooner
     state.resume()
     assert (state.paused, state.playing) == (False, True)
-    await _until(lambda: audio.left < left - 5, "going on")
+    await until(lambda: audio.left < left - 5, "going on")
     await state.stop()
     assert state.stopped
     assert state.player.stopped
@@ -117,7 +100,7 @@ async def play_no_wait_gives_a_task(bot: Any) -> None:
 async def play_stops_what_played(bot: Any) -> None:
     state, first, second = bot.voice, _Tone(500), _Tone(10)
     task = state.play_no_wait(first)
-    await _until(lambda: first.left < 490, "playing")
+    await until(lambda: first.left < 490, "playing")
     await state.play(second)
     await asyncio.wait_for(task, PATIENCE)
     assert first.left > 400
@@ -131,7 +114,7 @@ async def the_volume_is_forwarded(bot: Any) -> None:
         audio = AudioVolume(path)
         audio.volume = 1.5
         task = state.play_no_wait(audio)
-        await _until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
+        await until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
         assert state.volume == audio.volume == 0.5  # the state's goes first
         assert state.ws.player.current_audio.gain == 0.5
         state.volume = 0.25
@@ -146,7 +129,7 @@ async def the_volume_is_forwarded(bot: Any) -> None:
         await task
         plain = Audio(path)
         task = state.play_no_wait(plain)
-        await _until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
+        await until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
         assert state.ws.player.current_audio.gain == 1.0  # it has no volume
         await state.stop()
         await task
@@ -159,7 +142,7 @@ async def files_and_sources_of_voicekit_play_too(bot: Any) -> None:
         await state.play(path)
         source = open_sample()
         task = state.play_no_wait(source)
-        await _until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
+        await until(lambda: state.playing and state.player.elapsed_time > 0, "playing")
         assert source.volume == state.volume
         await state.stop()
         await task
@@ -186,7 +169,7 @@ async def a_locked_stream_goes_on_in_silence(bot: Any) -> None:
     state, audio = bot.voice, _Tone(5)
     audio.locked_stream = True
     task = state.play_no_wait(audio)
-    await _until(lambda: audio.left == 0 and state.player.elapsed_time > 0.3, "going on")
+    await until(lambda: audio.left == 0 and state.player.elapsed_time > 0.3, "going on")
     assert state.playing
     await state.stop()
     await task
@@ -198,7 +181,7 @@ async def a_file_that_is_locked_goes_on_in_silence_too(bot: Any) -> None:
         audio = AudioVolume(path)
         audio.locked_stream = True
         task = state.play_no_wait(audio)
-        await _until(lambda: state.playing and state.player.elapsed_time > 0.3, "going on")
+        await until(lambda: state.playing and state.player.elapsed_time > 0.3, "going on")
         await state.stop()
         await task
 
@@ -210,7 +193,7 @@ def _ffmpeg() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         samples, program = os.path.join(folder, "samples"), os.path.join(folder, "ffmpeg")
         with open(samples, "wb") as file:
-            file.write(_samples(50))
+            file.write(tone(50))
         with open(program, "w") as script:
             script.write(f"#!/bin/sh\ncat '{samples}'\nsleep 1\n")
         os.chmod(program, 0o755)
@@ -228,14 +211,14 @@ async def wishes_for_ffmpeg_are_its_business(bot: Any) -> None:
         audio = AudioVolume("anything")
         audio.ffmpeg_before_args = "-ss 1"
         task = state.play_no_wait(audio)
-        await _until(lambda: state.playing and state.player.elapsed_time > 0.2, "playing")
+        await until(lambda: state.playing and state.player.elapsed_time > 0.2, "playing")
         source = state.ws.player.current_audio
         assert source.live
         assert source.gain == state.volume == 0.5
         assert max(array.array("h", source.next_pcm())) == 8000  # before the volume
         await state.stop()
         await task
-        await _until(lambda: audio.process.poll() is not None, "ended")
+        await until(lambda: audio.process.poll() is not None, "ended")
 
 
 # -- recording -------------------------------------------------------------------------------------
@@ -337,7 +320,7 @@ async def moves(bot: Any) -> None:
     assert (state.session_id, state.ws.connection.ssrc) == session
     audio = _Tone(500)
     task = state.play_no_wait(audio)
-    await _until(lambda: state.playing, "playing")
+    await until(lambda: state.playing, "playing")
     await state.move(music)
     assert state.channel.name == "Music"
     assert state.playing

@@ -9,7 +9,7 @@ import threading
 import wave
 from typing import Any
 
-from discord_checks import PATIENCE, raises, until
+from console import PATIENCE, raises, until
 
 #: A second of it: a quarter of full scale, 48 kHz, stereo, int16.
 SECOND = 48000 * 4
