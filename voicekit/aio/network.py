@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import ipaddress
 import os
 import socket
 import ssl
@@ -13,11 +12,12 @@ from .. import net
 from ..driver.web_messages import CLOSE_TIMEOUT
 from ..net import DatagramBatch
 from ..net.udp_socket import ICMP_ERRORS, MAX_DATAGRAM
+from .threads import in_thread
 
 __all__ = ["Datagrams", "Network", "UdpSocket"]
 
-#: Between one address of a host and the next (seconds): RFC 8305.
-HAPPY_EYEBALLS_DELAY = 0.25
+#: For one of several addresses (seconds), before the next is tried.
+ADDRESS_TIMEOUT = 2.0
 
 
 class Datagrams(Protocol):
@@ -56,16 +56,13 @@ class Network:
         context: ssl.SSLContext | None,
     ) -> None:
         """Connect a TCP stream, with TLS where there is a ``context``, to a new ``protocol``."""
-        loop = asyncio.get_running_loop()
         options: dict[str, Any] = {}
         if context is not None:
             options = {"server_hostname": host, "ssl_shutdown_timeout": CLOSE_TIMEOUT}
-        # uvloop's does not know it; and asyncio's own race may lose a socket when it is cancelled,
-        # which is for hosts with several addresses only.
-        if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
-            options["happy_eyeballs_delay"] = HAPPY_EYEBALLS_DELAY
+        loop = asyncio.get_running_loop()
         try:
-            await loop.create_connection(protocol, host, port, ssl=context, **options)
+            sock = await _connect(host, port)
+            await loop.create_connection(protocol, sock=sock, ssl=context, **options)
         except ConnectionResetError as error:
             if context is None or error.errno is not None:
                 raise
@@ -80,7 +77,8 @@ class Network:
 
     async def connect_datagrams(self, host: str, port: int) -> Datagrams:
         """Open a UDP socket that talks to ``host:port`` only."""
-        return UdpSocket.connected(*await _resolve(host, port))
+        family, _, _, _, address = (await _resolve(host, port, socket.SOCK_DGRAM))[0]
+        return UdpSocket.connected(family, address)
 
 
 class UdpSocket(net.UdpSocket):
@@ -99,20 +97,32 @@ class UdpSocket(net.UdpSocket):
         batch.append(data)
 
 
-async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
-    kind = socket.SOCK_DGRAM
+async def _connect(host: str, port: int) -> socket.socket:
+    """Connect to the first address that answers. Cancelling loses no socket."""
+    loop = asyncio.get_running_loop()
+    *others, last = await _resolve(host, port, socket.SOCK_STREAM)
+    for found in (*others, last):
+        family, kind, protocol, _, address = found
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(None if found is last else ADDRESS_TIMEOUT):
+                await loop.sock_connect(sock, address)
+        except OSError:
+            sock.close()
+            if found is last:
+                raise
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            break
+    return sock
+
+
+async def _resolve(host: str, port: int, kind: int) -> list[tuple[Any, ...]]:
     try:
         # Addresses need no thread, and voice servers name themselves by theirs.
-        found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(host, port, 0, kind, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
-    family, _, _, _, address = found[0]
-    return family, (str(address[0]), int(address[1]))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        return await in_thread(socket.getaddrinfo, host, port, 0, kind)
