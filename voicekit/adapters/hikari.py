@@ -32,7 +32,9 @@ LEAVE_TIMEOUT = 5.0
 #: How long the voice server may take to let us in, in seconds.
 HANDSHAKE_TIMEOUT = 15.0
 
-_ERRORS: Mapping[type[VoicekitError], Callable[[str], Exception]] = {VoicekitError: VoiceError}
+_ERRORS: Mapping[type[VoicekitError], Callable[[VoicekitError], Exception]] = {
+    VoicekitError: lambda error: VoiceError(str(error))
+}
 
 
 class VoicekitVoiceConnection(VoiceConnection):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from ..errors import VoicekitError
 
@@ -9,15 +10,15 @@ __all__ = ["raising"]
 
 
 @contextmanager
-def raising(kinds: Mapping[type[VoicekitError], Callable[[str], Exception]]) -> Iterator[None]:
+def raising(kinds: Mapping[type[VoicekitError], Callable[[Any], Exception]]) -> Iterator[None]:
     """Raise the host's exception in the place of ours, which becomes its cause.
 
-    ``kinds`` is read in order: the first class that fits makes the exception, of our text.
+    ``kinds`` is read in order: what stands with the first class that fits is called with ours.
     """
     try:
         yield
     except VoicekitError as error:
         for kind, make in kinds.items():
             if isinstance(error, kind):
-                raise make(str(error)) from error
+                raise make(error) from error
         raise

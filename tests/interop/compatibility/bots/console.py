@@ -45,15 +45,18 @@ def tone(frames: int, height: int = 8000) -> bytes:
 
 
 @contextmanager
-def raises(kind: type[BaseException], words: str = "") -> Iterator[None]:
-    """Expect an exception that says what to do. There is no pytest in a bot's environment."""
-    raised: BaseException | None = None
+def raises(kind: type[BaseException], words: str = "") -> Iterator[list[Any]]:
+    """Expect an exception that says what to do; the list has it then.
+
+    There is no pytest in a bot's environment.
+    """
+    raised: list[Any] = []
     try:
-        yield
+        yield raised
     except kind as error:
-        raised = error
-    assert raised is not None, f"no {kind.__name__} was raised"
-    assert words in str(raised), f"{raised!r} says nothing of {words!r}"
+        raised.append(error)
+    assert raised, f"no {kind.__name__} was raised"
+    assert words in str(raised[0]), f"{raised[0]!r} says nothing of {words!r}"
 
 
 class Numbered:

@@ -22,9 +22,13 @@ from interactions.client.errors import (
     VoiceAlreadyConnected,
     VoiceConnectionTimeout,
     VoiceNotConnected,
+    VoiceWebSocketClosed,
 )
 
+from voicekit.adapters.host_errors import raising
 from voicekit.adapters.interactions import VoicekitRecorder, VoicekitVoiceState, install
+from voicekit.adapters.interactions.errors import ERRORS
+from voicekit.errors import EncryptionRequired
 from voicekit.media import open_sample
 
 
@@ -448,3 +452,10 @@ async def install_is_for_once(bot: Any) -> None:
     connect = bot.client.connect_to_vc
     install(bot.client)
     assert bot.client.connect_to_vc == connect
+
+
+async def a_close_code_is_told(bot: Any) -> None:
+    with raises(VoiceWebSocketClosed, "DAVE") as told, raising(ERRORS):
+        raise EncryptionRequired("this call admits only clients that speak DAVE", 4017)
+    assert told[0].code == 4017
+    assert isinstance(told[0].__cause__, EncryptionRequired)
