@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -161,6 +161,14 @@ class MemoryDatagrams:
 class Listening(Engine):
     """A running server; the attributes of `voicekit.trio.Listening` that tests use."""
 
+    outputs: ClassVar[dict[type, str]] = {
+        SendText: "_send_text",
+        SendBinary: "_send_binary",
+        CloseWebSocket: "_close_websocket",
+        DropWebSocket: "_drop_websocket",
+        SendDatagram: "_send_datagram",
+    }
+
     def __init__(
         self,
         network: MemoryNetwork,
@@ -168,17 +176,7 @@ class Listening(Engine):
         handle_event: Callable[[Any], object],
     ) -> None:
         self.server = VoiceServer(config or ServerConfig())
-        super().__init__(
-            self.server,
-            {
-                SendText: lambda out: self._tell(out.link, "send", out.text),
-                SendBinary: lambda out: self._tell(out.link, "send", out.data),
-                CloseWebSocket: lambda out: self._tell(out.link, "close", out.code, out.reason),
-                DropWebSocket: lambda out: self._tell(out.link, "drop"),
-                SendDatagram: lambda out: network.deliver(out.data, self._udp, out.address),
-            },
-            handle_event,
-        )
+        super().__init__(self.server, handle_event)
         self.host = HOST
         self.ws_port = next(network.ports)
         self.url = f"ws://{HOST}:{self.ws_port}"
@@ -201,6 +199,21 @@ class Listening(Engine):
         self._last += 1
         self._links[self._last] = _ServerWebSocket(self, self._last)
         return self._links[self._last]
+
+    def _send_text(self, output: SendText) -> None:
+        self._tell(output.link, "send", output.text)
+
+    def _send_binary(self, output: SendBinary) -> None:
+        self._tell(output.link, "send", output.data)
+
+    def _close_websocket(self, output: CloseWebSocket) -> None:
+        self._tell(output.link, "close", output.code, output.reason)
+
+    def _drop_websocket(self, output: DropWebSocket) -> None:
+        self._tell(output.link, "drop")
+
+    def _send_datagram(self, output: SendDatagram) -> None:
+        self._network.deliver(output.data, self._udp, output.address)
 
     def _tell(self, link: int, what: str, *arguments: Any) -> None:
         if link in self._links:

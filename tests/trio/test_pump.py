@@ -30,7 +30,7 @@ class Alarms:
 
 class AlarmEngine(Engine):
     def __init__(self, machine: Alarms) -> None:
-        super().__init__(machine, {}, lambda event: None)
+        super().__init__(machine, lambda event: None)
 
     def _start(self, now: float) -> None:
         pass

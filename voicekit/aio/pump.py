@@ -3,7 +3,7 @@
 import asyncio
 import math
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..driver.pump import Machine, Pump
@@ -17,13 +17,8 @@ class Engine(Pump):
 
     loop = LOOP
 
-    def __init__(
-        self,
-        machine: Machine,
-        outputs: Mapping[type, Callable[[Any], object]],
-        handle_event: Callable[[Any], object],
-    ) -> None:
-        super().__init__(machine, outputs, handle_event)
+    def __init__(self, machine: Machine, handle_event: Callable[[Any], object]) -> None:
+        super().__init__(machine, handle_event)
         self._event_loop = asyncio.get_running_loop()
         #: Done when the machine is to end; with an exception where a bug has ended it.
         self.over: asyncio.Future[None] = self._event_loop.create_future()

@@ -33,7 +33,7 @@ class PlayingCall(Call):
         self._player: Player | None = None
         self._own_pacer = pacer
         # Of what was played before, stream by stream.
-        self._lateness = Histogram()
+        self._lateness: Histogram | None = None
         self._frames_played = 0
         self._frames_unsent = 0
         self._why_interrupted = ""
@@ -85,7 +85,8 @@ class PlayingCall(Call):
     def lateness(self) -> dict[str, float]:
         """Return how late they were sent, in milliseconds: ``p50``, ``p99``, ``max``."""
         measured = Histogram()
-        measured.merge(self._lateness)
+        if self._lateness is not None:
+            measured.merge(self._lateness)
         if (stream := self._stream) is not None:
             measured.merge(stream._lateness)
         late = measured.read()
@@ -124,6 +125,8 @@ class PlayingCall(Call):
     def _note_played(self, stream: Stream) -> None:
         """Add up what a stream has counted that is not used any more."""
         stats = stream.stats()
+        if self._lateness is None:
+            self._lateness = Histogram()
         self._lateness.merge(stream._lateness)
         self._frames_played += stats.frames
         self._frames_unsent += stats.unsent

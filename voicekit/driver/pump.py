@@ -2,7 +2,7 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..errors import LocalProtocolError
@@ -30,15 +30,12 @@ class Pump:
     """Calls one machine, and does what it asks for. All in one thread, and never blocks."""
 
     loop: ClassVar[Loop]
+    #: What the machine may ask for, and the name of the method that does it; of all else
+    #: `handle_event` is told.
+    outputs: ClassVar[dict[type, str]] = {}
 
-    def __init__(
-        self,
-        machine: Machine,
-        outputs: Mapping[type, Callable[[Any], object]],
-        handle_event: Callable[[Any], object],
-    ) -> None:
+    def __init__(self, machine: Machine, handle_event: Callable[[Any], object]) -> None:
         self._machine = machine
-        self._outputs = outputs
         self._handle_event = handle_event
         self._thread = threading.get_ident()
 
@@ -77,13 +74,16 @@ class Pump:
 
     def _drain_outputs(self) -> bool:
         """Carry out what the last mutation asks for; return whether that was anything."""
-        poll, outputs = self._machine.poll, self._outputs
+        poll, outputs = self._machine.poll, self.outputs
         item = poll()
         if item is None:
             return False
         while item is not None:
-            act = outputs.get(type(item), self._handle_event)
-            act(item)
+            name = outputs.get(type(item))
+            if name is None:
+                self._handle_event(item)
+            else:
+                getattr(self, name)(item)
             item = poll()
         return True
 

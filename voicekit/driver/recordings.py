@@ -10,6 +10,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ class Recordings(Ears):
 
     def __init__(self) -> None:
         super().__init__()
-        self._recording = CallRecording(self._can_record)
         self._ended = self.loop.waiting()
+
+    @cached_property
+    def _recording(self) -> CallRecording:
+        return CallRecording(self._can_record)
 
     @property
     def is_recording(self) -> bool:

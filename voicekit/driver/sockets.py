@@ -5,7 +5,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from ..connection import VoiceConnection
 from ..events import AudioFrame, Event
@@ -48,6 +48,15 @@ class ConnectionDriver(Pump, Generic[U, N]):
     """The sockets of one connection, as far as it does not matter whose tasks look after them."""
 
     udp_link: type[U]
+    outputs: ClassVar[dict[type, str]] = {
+        OpenWebSocket: "_open_websocket",
+        SendText: "_send_text",
+        SendBinary: "_send_binary",
+        CloseWebSocket: "_close_websocket",
+        OpenUdp: "_open_udp",
+        SendDatagram: "_send_datagram",
+        CloseUdp: "_close_udp",
+    }
 
     def __init__(
         self,
@@ -57,16 +66,7 @@ class ConnectionDriver(Pump, Generic[U, N]):
         handle_event: Callable[[Event], None],
         handle_frames: Callable[[list[AudioFrame]], None],
     ) -> None:
-        outputs: dict[type, Callable[[Any], object]] = {
-            OpenWebSocket: self._open_websocket,
-            SendText: self._send_text,
-            SendBinary: self._send_binary,
-            CloseWebSocket: self._close_websocket,
-            OpenUdp: self._open_udp,
-            SendDatagram: self._send_datagram,
-            CloseUdp: self._close_udp,
-        }
-        super().__init__(connection, outputs, handle_event)
+        super().__init__(connection, handle_event)
         #: Datagrams that the operating system did not take.
         self.datagrams_unsent = 0
         self._connection = connection
@@ -167,11 +167,8 @@ class ConnectionDriver(Pump, Generic[U, N]):
 
     def _open_udp(self, output: OpenUdp) -> None:
         number = output.link
-        link = self._udp[number] = self.udp_link(
-            opened=partial(self._udp_opened, number),
-            receive=partial(self._receive_datagrams, number),
-            failed=partial(self._udp_failed, number),
-        )
+        receive = partial(self._receive_datagrams, number)
+        link = self._udp[number] = self.udp_link(number, self, receive)
         self._start_udp(link, output.host, output.port)
 
     def _send_datagram(self, output: SendDatagram) -> None:
@@ -184,11 +181,13 @@ class ConnectionDriver(Pump, Generic[U, N]):
             link.close()
             self._tell_all_closed()
 
-    def _udp_opened(self, number: int) -> None:
+    def udp_opened(self, number: int) -> None:
+        """Take note that a socket is open."""
         self._connection.udp_opened(number, self.loop.now())
         self.drain()
 
-    def _udp_failed(self, number: int, error: Exception) -> None:
+    def udp_failed(self, number: int, error: Exception) -> None:
+        """Take note that a socket could not be opened, or broke."""
         del self._udp[number]
         self._tell_all_closed()
         if isinstance(error, OSError):

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ..net import DatagramBatch
 from .reception import Reception, Socket
@@ -10,23 +10,28 @@ from .reception import Reception, Socket
 __all__ = ["UdpLink"]
 
 
+class Owner(Protocol):
+    """Who wants to hear of a socket, until it is closed."""
+
+    def udp_opened(self, number: int) -> None:
+        """It is open."""
+
+    def udp_failed(self, number: int, error: Exception) -> None:
+        """It could not be opened, or broke: told at most once."""
+
+
 class UdpLink:
     """The socket behind one link number. Everything but `run` returns at once.
 
-    ``opened`` is called when there is a socket, ``receive`` with what comes, and ``failed``
-    at most once, when it could not be opened or broke; nothing after `close`.
+    ``receive`` is called with what comes, until `close`.
     """
 
     def __init__(
-        self,
-        *,
-        opened: Callable[[], object],
-        receive: Callable[[DatagramBatch], object],
-        failed: Callable[[Exception], object],
+        self, number: int, owner: Owner, receive: Callable[[DatagramBatch], object]
     ) -> None:
-        self._opened = opened
+        self._number = number
+        self._owner = owner
         self._receive = receive
-        self._failed = failed
         self._watched = -1
         self.closed = False
         #: None before it is open, and after.
@@ -44,10 +49,10 @@ class UdpLink:
             if reception.can_watch and fd >= 0:
                 reception.watch(fd, self._receive, self._fail)
                 self._watched = fd
-                self._opened()
+                self._owner.udp_opened(self._number)
                 return
             try:
-                self._opened()
+                self._owner.udp_opened(self._number)
                 await reception.receive_from(sock, self._receive)
             finally:
                 self.socket = None
@@ -88,7 +93,7 @@ class UdpLink:
         self._watched = -1
         self._close_socket()
         if not self.closed:
-            self._failed(error)
+            self._owner.udp_failed(self._number, error)
 
     def _close_socket(self) -> None:
         sock, self.socket = self.socket, None

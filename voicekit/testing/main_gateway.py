@@ -6,7 +6,7 @@ One thread holds the main gateway, its REST interface and the voice servers behi
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
@@ -138,8 +138,7 @@ class _Shell(WebSocketServer):
         gateway: list[trio.SocketListener],
         rest: list[trio.SocketListener],
     ) -> None:
-        outputs: dict[type, Callable[[Any], object]] = {}
-        super().__init__(owner.server, outputs, self._take_member_event, gateway)
+        super().__init__(owner.server, self._take_member_event, gateway)
         self.voice: list[Listening] = []
         self._owner = owner
         self._rest_listeners = rest

@@ -1,6 +1,6 @@
 """trio, as the common half of the drivers knows an event loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 import trio
@@ -14,22 +14,39 @@ _made: trio.lowlevel.RunVar[dict[Callable[[], Any], Any]] = trio.lowlevel.RunVar
 
 
 class Parking:
-    """A parking lot that may be left at a time."""
+    """A parking lot that may be left at a time.
+
+    A call has several, and in most nobody ever waits: those have no lot.
+    """
+
+    __slots__ = ("_lot",)
 
     def __init__(self) -> None:
-        lot = trio.lowlevel.ParkingLot()
-        self.park = lot.park
-        self.unpark = lot.unpark
-        self.unpark_all = lot.unpark_all
-        self._lot = lot
+        self._lot: trio.lowlevel.ParkingLot | None = None
 
     def __bool__(self) -> bool:
         return bool(self._lot)
+
+    def park(self) -> Coroutine[Any, Any, None]:
+        """Wait until unparked."""
+        if self._lot is None:
+            self._lot = trio.lowlevel.ParkingLot()
+        return self._lot.park()
 
     async def park_until(self, deadline: float) -> None:
         """Wait until unparked, or until ``deadline``."""
         with trio.move_on_at(deadline):
             await self.park()
+
+    def unpark(self, *, count: int = 1) -> None:
+        """Wake the ``count`` that wait longest."""
+        if self._lot:
+            self._lot.unpark(count=count)
+
+    def unpark_all(self) -> None:
+        """Wake everybody."""
+        if self._lot:
+            self._lot.unpark_all()
 
 
 class TrioLoop:

@@ -1,6 +1,6 @@
 """A sans-I/O machine in tasks of its own, and a task beside a block."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -24,13 +24,8 @@ class Engine(Pump):
 
     loop = LOOP
 
-    def __init__(
-        self,
-        machine: Machine,
-        outputs: Mapping[type, Callable[[Any], object]],
-        handle_event: Callable[[Any], object],
-    ) -> None:
-        super().__init__(machine, outputs, handle_event)
+    def __init__(self, machine: Machine, handle_event: Callable[[Any], object]) -> None:
+        super().__init__(machine, handle_event)
         self.scope = trio.CancelScope(shield=True)
         self.started = trio.Event()
         self.finished = trio.Event()

@@ -100,6 +100,8 @@ async def serve(
 class _Shell(WebSocketServer):
     """The sockets and the clock of one server. Call the core, then `drain`."""
 
+    outputs = WebSocketServer.outputs | {SendDatagram: "_send_datagram"}
+
     def __init__(
         self,
         server: VoiceServer,
@@ -109,8 +111,7 @@ class _Shell(WebSocketServer):
         ssl_context: ssl.SSLContext | None,
         handle_event: Callable[[Any], object],
     ) -> None:
-        outputs: dict[type, Callable[[Any], object]] = {SendDatagram: self._send_datagram}
-        super().__init__(server, outputs, handle_event, listeners, ssl_context)
+        super().__init__(server, handle_event, listeners, ssl_context)
         self.udp = udp
         self._server = server
         self._relay = relay

@@ -20,15 +20,20 @@ class UdpLink(udp.UdpLink):
         """That of the trio run."""
         return reception()
 
-    @cached_property
-    def _scope(self) -> trio.CancelScope:
-        return trio.CancelScope()
+    #: That of `run`.
+    _scope: trio.CancelScope | None = None
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, connect: Callable[[], Awaitable[Socket]]) -> None:
         """Open it. Returns soon where a poller looks after it, else when it is closed."""
-        with self._scope:
-            await super().run(connect)
+        if self.closed:
+            return
+        try:
+            with trio.CancelScope() as self._scope:
+                await super().run(connect)
+        finally:
+            self._scope = None
 
     def _cancel(self) -> None:
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()

@@ -1,8 +1,8 @@
 """The WebSockets of a server: accepted, read, and closed when it stops."""
 
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
 
 import trio
 from websockets.trio.server import ServerConnection
@@ -50,21 +50,21 @@ class SocketMachine(Machine, Protocol):
 class WebSocketServer(Engine):
     """The WebSockets and the clock of one server. Call the core, then `drain`."""
 
+    outputs: ClassVar[dict[type, str]] = {
+        SendText: "_send_text",
+        SendBinary: "_send_binary",
+        CloseWebSocket: "_close_websocket",
+        DropWebSocket: "_drop_websocket",
+    }
+
     def __init__(
         self,
         server: SocketMachine,
-        outputs: Mapping[type, Callable[[Any], object]],
         handle_event: Callable[[Any], object],
         listeners: list[trio.SocketListener],
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        sockets: dict[type, Callable[[Any], object]] = {
-            SendText: self._send_text,
-            SendBinary: self._send_binary,
-            CloseWebSocket: self._close_websocket,
-            DropWebSocket: self._drop_websocket,
-        }
-        super().__init__(server, {**sockets, **outputs}, handle_event)
+        super().__init__(server, handle_event)
         self._core = server
         self._listeners = listeners
         self._ssl_context = ssl_context

@@ -31,10 +31,6 @@ LONGEST_CROSSFADE = 30.0
 class Engine(Filling):
     """What is known of a player, and what it is told. A driver makes it one with an event loop."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._queue = Queue(self)
-
     # -- what is known of it -----------------------------------------------------------------
 
     @property
@@ -134,7 +130,7 @@ class Engine(Filling):
     @property
     def queue(self) -> Queue:
         """What plays after what plays now."""
-        return self._queue
+        return Queue(self)
 
     def report_loss(self, fraction: float) -> None:
         """Tell the encoder what receivers report (RTCP), 0 to 1; see `EncoderOptions`."""
@@ -247,7 +243,7 @@ class Engine(Filling):
         self._take_back()
         upcoming = self._renderer.upcoming
         count = len(upcoming) if count is None else min(count, len(upcoming))
-        left_out = [upcoming.popleft() for _ in range(count)]
+        left_out = [upcoming.pop(0) for _ in range(count)]
         self._go_on()
         for track in left_out:
             self._end_now(track, reason)

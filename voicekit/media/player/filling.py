@@ -6,7 +6,6 @@ second frame on, within 40 ms, and nothing is repeated or dropped.
 """
 
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -73,7 +72,7 @@ class Filling:
     def __init__(self) -> None:
         self._renderer = Renderer()
         self._ring: Ring | None = None
-        self._pushed: deque[Frame] = deque()  # and, as far as is known, not sent
+        self._pushed: list[Frame] = []  # and, as far as is known, not sent
         self._first = 0  # the number of the first of them, as the ring counts
         self._last: Frame | None = None  # the one before
         self._shown = 0  # before this one, what is on its way is the past to who looks
@@ -111,7 +110,7 @@ class Filling:
     @property
     def _tracks(self) -> list[Track]:
         """Those that are to be read: what plays, what is to replace it, and what comes next."""
-        tracks = [*self._renderer.playing, *list(self._renderer.upcoming)[:1]]
+        tracks = [*self._renderer.playing, *self._renderer.upcoming[:1]]
         return tracks if self._incoming is None else [*tracks, self._incoming]
 
     def _fill(self) -> None:
@@ -208,7 +207,7 @@ class Filling:
             return
         sent = self._ring.position
         while self._pushed and self._first < sent:
-            frame = self._last = self._pushed.popleft()
+            frame = self._last = self._pushed.pop(0)
             self._first += 1
             if frame.lasting or frame.notes:
                 self._note([*frame.lasting, *frame.notes])

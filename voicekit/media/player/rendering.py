@@ -6,7 +6,6 @@ gain, and the state before it, so that it can be made anew: louder, or without w
 """
 
 import math
-from collections import deque
 
 from ..._rtp import SAMPLE_RATE
 from .._gain import amplify
@@ -32,7 +31,7 @@ class Renderer:
     """What plays now, what fades out under it, and what comes next (`upcoming`)."""
 
     def __init__(self) -> None:
-        self.upcoming: deque[Track] = deque()
+        self.upcoming: list[Track] = []
         self.current: Track | None = None
         #: All tracks' factor, besides their own.
         self.volume = 1.0
@@ -157,7 +156,7 @@ class Renderer:
         track.pull(FRAME_SAMPLES + self._lead(track))  # now that it is known what comes
 
     def _begin_next(self) -> Track:
-        track = self.upcoming.popleft()
+        track = self.upcoming.pop(0)
         self._popped.append(track)
         self.begin(track)
         return track
@@ -313,7 +312,7 @@ class Renderer:
             return
         lasting = [note for frame in frames for note in frame.lasting] + self._lasting
         self._lasting, self._notes = lasting, []
-        self.upcoming.extendleft(reversed(self._popped))
+        self.upcoming[:0] = self._popped
         self._popped = []
         for frame in reversed(frames):
             if isinstance(frame, Passed):
@@ -322,7 +321,7 @@ class Renderer:
             for part in reversed(frame.parts):
                 part.track.put_back(part.pieces)
                 part.track.applied = part.applied
-            self.upcoming.extendleft(reversed(frame.popped))
+            self.upcoming[:0] = frame.popped
         self._before = state = frames[0].state
         self.current, self._fading = state.current, state.fading
         self._fade_at, self._fade_length = state.fade_at, state.fade_length

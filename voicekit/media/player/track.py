@@ -3,7 +3,6 @@
 import io
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,7 @@ class Track:
         self.volume_changed: Callable[[], object] | None = None
         self._loop = False
         self._lock = threading.Lock()
-        self._pieces: deque[Piece] = deque()
+        self._pieces: list[Piece] = []  # a list is an eighth of a deque, and as fast for so few
         self._samples = 0
         self._ended = False
         self._target: float | None = None
@@ -307,6 +306,8 @@ class Track:
 
     def _passed(self, packet: bytes, place: float) -> Passed:
         samples = opus_duration(packet) if len(packet) <= LARGEST_OPUS else 0
+        if samples == FRAME_SAMPLES:
+            samples = FRAME_SAMPLES  # one object for all of them
         recent = self._recent
         self._recent = (*recent[1 - SETTLING :], packet)
         self._packets = number = self._packets + 1
@@ -427,7 +428,7 @@ class Track:
     def take(self) -> Piece:
         """Take the next piece, as long as it is."""
         with self._lock:
-            piece = self._pieces.popleft()
+            piece = self._pieces.pop(0)
             self._samples -= piece.samples
             self._mend()
         self.rendered += piece.samples
@@ -438,12 +439,12 @@ class Track:
         taken: list[Piece] = []
         with self._lock:
             while samples and self._pieces:
-                piece = self._pieces.popleft()
+                piece = self._pieces.pop(0)
                 self._samples -= piece.samples
                 pcm = self.decode(piece)
                 if piece.samples > samples:
                     piece, rest = piece.split(samples, pcm)
-                    self._pieces.appendleft(rest)
+                    self._pieces.insert(0, rest)
                     self._samples += rest.samples
                 samples -= piece.samples
                 taken.append(piece)
@@ -455,7 +456,7 @@ class Track:
         """Undo the last take."""
         samples = sum(piece.samples for piece in pieces)
         with self._lock:
-            self._pieces.extendleft(reversed(pieces))
+            self._pieces[:0] = pieces
             self._samples += samples
             self._mend()
         self.rendered -= samples
@@ -465,11 +466,11 @@ class Track:
         whole = self._pieces[0].whole if self._pieces else None
         if whole is None:
             return
-        parts = [part for part in list(self._pieces)[:4] if part.whole is whole]
+        parts = [part for part in self._pieces[:4] if part.whole is whole]
         if sum(part.samples for part in parts) == whole.samples:
             for _ in parts:
-                self._pieces.popleft()
-            self._pieces.appendleft(whole)
+                del self._pieces[0]
+            self._pieces.insert(0, whole)
 
     def decode(self, piece: Piece) -> bytes:
         """Return the samples of a piece. What is no Opus is silence of its length."""
