@@ -80,7 +80,10 @@ def test_a_host_that_dies_leaves_no_thread_and_no_socket(environments: Path, nam
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("name", ["discord.py", "interactions.py"])
+GREETERS = {"discord.py": "greeter_discordpy.py", "interactions.py": "greeter_interactions.py"}
+
+
+@pytest.mark.parametrize("name", GREETERS)
 def test_the_greeter(environments: Path, tmp_path: Path, name: str) -> None:
     python, library = python_of(environments, name), MODULES[name][0]
     greeting, folder = tmp_path / "greeting.wav", tmp_path / "recorded"
@@ -89,7 +92,7 @@ def test_the_greeter(environments: Path, tmp_path: Path, name: str) -> None:
 
     async def main() -> str:
         async with guild() as made:
-            task = {"library": library, "example": f"greeter_{MODULES[name][1]}.py"}
+            task = {"library": library, "example": GREETERS[name]}
             async with running(python, "run_example.py", made, greeting, folder, **task) as process:
                 await made.logged_in(within=PATIENCE)
                 async with made.speaker("alice", "General") as alice:
