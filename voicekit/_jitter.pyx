@@ -184,8 +184,11 @@ cdef class JitterBuffer:
                 media += delay
             self._newest = frame.sequence
             self._newest_is_silence = is_silence
-        elif self._is_numbered_before_shift(frame):
-            media += self._old_shift - self._shift
+        else:
+            if self._is_numbered_before_shift(frame):
+                media += self._old_shift - self._shift
+            # By its number it was to be played already: whatever its time says, not in the future.
+            media += fmin(0, frame.arrived - media - self._delays.least_c() + self._maximum)
         if fabs(frame.arrived - media - self._delays.least_c()) <= self._maximum:
             self._delays.observe_c(
                 frame.arrived - media, frame.duration / CLOCK_RATE, frame.arrived)

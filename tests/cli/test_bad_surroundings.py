@@ -182,7 +182,7 @@ def test_recording_while_nobody_speaks(tmp_path: Path) -> None:
         done = finish(start("record", out, *flags))[-1]
         flags.remove("--json")
         result = run("record", out, *flags)
-    assert done == {"event": "done", "dave_version": 0, "tracks": []}
+    assert done == {"event": "done", "dave_version": 0, "overflowed": 0, "tracks": []}
     assert sorted(path.name for path in out.iterdir()) == ["recording-2.json", "recording.json"]
     assert result.returncode == 0
     assert "nobody spoke" in result.stdout

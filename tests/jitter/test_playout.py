@@ -204,6 +204,13 @@ def test_a_sender_whose_clock_jumps_plays_on(jump: int) -> None:
     assert max(now - item.arrived for now, item in out) < 0.1  # type: ignore[union-attr]
 
 
+def test_a_frame_that_was_overtaken_waits_for_no_time_far_ahead() -> None:
+    odd = frame(1, 0.0, rtp_time=-40 * 48_000)  # and yet numbered behind the one of time 0
+    out = play(JitterBuffer(CONFIG), [odd, frame(0, 0.0)])
+    assert numbers(out) == [0, 1]
+    assert max(times(out)) <= 2 * CONFIG.maximum
+
+
 def test_frames_from_before_the_jump_that_come_behind_it_keep_their_time() -> None:
     frames = [frame(n, n * 0.02) for n in range(50)]
     frames += [frame(n, n * 0.02, rtp_time=n * FRAME + 2**31) for n in range(50, 100)]
