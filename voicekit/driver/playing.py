@@ -1,7 +1,7 @@
 """The half of `Voice` that speaks: it has a player, and knows what became of the frames."""
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
 
 from ..connection import VoiceConnection
 from ..events import (
@@ -48,14 +48,14 @@ class PlayingCall(Call):
             self._player.report_loss(self._loss)
         return self._player
 
-    async def play(
+    def play(
         self,
         source: File | Frames,
         *,
         ring: float = RING,
         late: LatePolicy = LatePolicy.REBASE,
         progress: Callable[[float], object] | None = None,
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Play ``source`` to its end: what `voicekit.media.open_source` opens, or an open `Source`.
 
         Returns after the five frames of silence. While a session is being made anew it
@@ -74,7 +74,7 @@ class PlayingCall(Call):
         (which is one) for what fails later, `LocalProtocolError` while something else is being
         played, and what the call ended with when it ends before the source does.
         """
-        await self.player.play_through(source, ring=ring, late=late, progress=progress)
+        return self.player.play_through(source, ring=ring, late=late, progress=progress)
 
     @property
     def frames_played(self) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..driver import player
-from ..media.player import PlayerEvent, Track
+from ..media.player import PlayerEvent
 from .feeder import Feeder
 from .loop import LOOP
 from .loop_pacer import LoopPacer
@@ -36,13 +36,8 @@ class Player(player.Player):
         self._token = trio.lowlevel.current_trio_token()
 
     # KeyboardInterrupt belongs to the owner of the call, who then leaves properly.
-    @trio.lowlevel.enable_ki_protection
-    async def _run(self) -> None:
-        await super()._run()
-
-    @trio.lowlevel.enable_ki_protection
-    async def _read(self, track: Track) -> None:
-        await super()._read(track)
+    _run = trio.lowlevel.enable_ki_protection(player.Player._run)
+    _read = trio.lowlevel.enable_ki_protection(player.Player._read)
 
     async def _in_thread(self, act: Callable[[], object], patience: float | None = None) -> bool:
         if patience is None:
