@@ -262,18 +262,11 @@ class Engine(Filling):
 
     def _end_all(self, reason: EndReason, error: Exception | None = None) -> None:
         """End everything now."""
-        renderer = self._renderer
         if self._ring is not None:
             self._drop(len(self._ring.stop()))
             self._has_finished = True
-        self._note(renderer.take_notes())  # of what was ended before
-        tracks = [*renderer.playing, *renderer.upcoming]
-        if self._incoming is not None:
-            tracks.append(self._incoming)
-        renderer.clear()
-        self._incoming = None
-        for track in tracks:
-            self._end_now(track, reason, error)
+        self._note(self._renderer.take_notes())  # of what was ended before
+        self._clear(reason, error)
         self._is_paused = False
         self._deliver()
 
@@ -292,6 +285,13 @@ class Engine(Filling):
 
     def _fail_all(self, error: Exception) -> None:
         """End everything after what was rendered: something went wrong that is no source's."""
+        self._clear(EndReason.FAILED, error)
+        if self._ring is not None and not self._has_finished:
+            self._has_finished = True
+            self._ring.finish()
+        self._deliver()
+
+    def _clear(self, reason: EndReason, error: Exception | None) -> None:
         renderer = self._renderer
         tracks = [*renderer.playing, *renderer.upcoming]
         if self._incoming is not None:
@@ -299,8 +299,4 @@ class Engine(Filling):
         renderer.clear()
         self._incoming = None
         for track in tracks:
-            self._end_now(track, EndReason.FAILED, error)
-        if self._ring is not None and not self._has_finished:
-            self._has_finished = True
-            self._ring.finish()
-        self._deliver()
+            self._end_now(track, reason, error)
