@@ -28,8 +28,9 @@ from .voice_server import CHANNEL_ID
 JOINING = 8
 #: Of joining, until the group has taken a call in: nothing takes so long that works (seconds).
 PATIENCE = 30.0
-#: Calls begin to play so many seconds apart, and have played so long when it is measured.
-STAGGER, SETTLE = 0.001, 1.0
+#: Calls begin to play so many seconds apart, which is what a core can do besides sending for those
+#: that play; and have played so long when it is measured.
+STAGGER, SETTLE = 0.003, 1.0
 #: How often what was heard is taken out of all queues, in seconds.
 LISTEN = 0.5
 

@@ -380,7 +380,9 @@ class Player(Engine):
                         self._is_out = self.is_idle
                         self._note_finished()
                     case Underrun():
-                        self._note_dry()
+                        # Told at once: where many are late, each of them has to be quick.
+                        if self._streams and (stalled := self._stalled) is not None:
+                            self._tell(stalled)
                     case KeyExhausted():  # the connection sees it, and asks for another
                         self._connection.handle_timeout(self._loop.now())
                         self._call.drain()

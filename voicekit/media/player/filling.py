@@ -137,7 +137,9 @@ class Filling:
     def _pass_on(self) -> bool:
         """Fill the ring the short way; whether that was all there is to do."""
         ring = self._ring
-        if self._incoming is not None or ring is None or self._is_paused or not self._pushed:
+        if self._incoming is not None or ring is None or self._is_paused:
+            return False
+        if not (self._pushed or self._renderer.never_waits):  # a headstart may be missing
             return False
         room = int(ring.room)
         pass_on, push, pushed = self._renderer.pass_on, ring.push, self._pushed
@@ -275,11 +277,11 @@ class Filling:
                         self._calls.append((track.after, track.error))
                     self._dismiss(track)
 
-    def _note_dry(self) -> None:
-        """The ring had nothing when a frame was due."""
+    @property
+    def _stalled(self) -> Stalled | None:
+        """What to tell when the ring had nothing as a frame was due."""
         track = self._renderer.current
-        if track is not None and not self.is_idle:
-            self._happened.append(Stalled(track.shown))
+        return None if track is None or self.is_idle else Stalled(track.shown)
 
     def _note_finished(self) -> None:
         """The ring has ended: everything is out."""

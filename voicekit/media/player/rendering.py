@@ -76,6 +76,11 @@ class Renderer:
 
     # -- one frame ---------------------------------------------------------------------------
 
+    @property
+    def never_waits(self) -> bool:
+        """Whether packets of one track pass untouched that is read wherever one is wanted."""
+        return self._plain is not None and not self._plain.is_blocking
+
     def pass_on(self) -> Passed | None:
         """Return the next frame the short way: packets of one track, untouched, as most is.
 
@@ -267,6 +272,7 @@ class Renderer:
             if not (self.crossfade or track.is_live):
                 self._plain = track
             return
+        self._plain = None
         pcm = self._samples_of(frame, track, FRAME_SAMPLES)
         if len(pcm) < FRAME_BYTES and (following := self._joins_on()) is not None:
             self.end(EndReason.FINISHED)

@@ -4,11 +4,14 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 
+# What a shell runs in the background ignores Ctrl-C, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 task = json.loads(sys.argv[1])
 library = importlib.import_module(task["library"])
 match task["library"]:
