@@ -44,6 +44,7 @@ class PlayingCall(Call):
     def player(self) -> Player:
         """Plays one thing after another: queue, volume, pause, seek, cross-fade."""
         if self._player is None:  # many calls only listen
+            self._check_caller()
             self._player = self._player_type(self)
             self._player.report_loss(self._loss)
         return self._player
