@@ -74,7 +74,8 @@ def build(base: Path, head: Path) -> None:
         _build(base, head)
         return
     _build(head)
-    for module in (path for path in head.rglob("*") if path.suffix in _MODULES):
+    package = (head / "voicekit").rglob("*")  # not what the compiler has left in build/
+    for module in (path for path in package if path.suffix in _MODULES):
         shutil.copyfile(module, base / module.relative_to(head))
 
 
