@@ -64,6 +64,8 @@ def test_every_extension_has_a_stub_that_names_what_is_public(source: Path) -> N
         and isinstance(node.targets[0], ast.Name)
         and node.targets[0].id == "__all__"
     ]
+    if source.stem == "_relay":
+        pytest.importorskip("voicekit.net._relay", reason="there is one on Linux only")
     module = ".".join(source.relative_to(PACKAGE.parent).with_suffix("").parts)
     names = getattr(__import__(module, fromlist=["__all__"]), "__all__", [])
     assert public in ([list(names)], []) or sorted(public[0]) == sorted(names)
