@@ -169,8 +169,8 @@ def test_the_walk_sees_relative_lazy_and_c_imports(tmp_path: Path) -> None:
     assert room_of("voicekit._rtp") == "core"
 
 
-def test_the_asyncio_driver_loads_no_trio() -> None:
-    script = "import sys, voicekit.aio\nvoicekit.aio.connect\nprint(*sys.modules)"
+def printed_by(script: str) -> str:
+    """Run a script in an interpreter of its own, which has loaded nothing yet."""
     run = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
@@ -179,7 +179,12 @@ def test_the_asyncio_driver_loads_no_trio() -> None:
         check=True,
         cwd=PACKAGE.parent,
     )
-    assert {"trio", "voicekit.trio"}.isdisjoint(run.stdout.split())
+    return run.stdout
+
+
+def test_the_asyncio_driver_loads_no_trio() -> None:
+    script = "import sys, voicekit.aio\nvoicekit.aio.connect\nprint(*sys.modules)"
+    assert {"trio", "voicekit.trio"}.isdisjoint(printed_by(script).split())
 
 
 def test_the_core_loads_no_optional_dependency() -> None:
@@ -193,12 +198,4 @@ def test_the_core_loads_no_optional_dependency() -> None:
         f"loaded += [name for name in {optional!r} if name in sys.modules]\n"
         "print(','.join(loaded))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        cwd=PACKAGE.parent,
-    )
-    assert run.stdout.strip() == ""
+    assert printed_by(script).strip() == ""

@@ -398,7 +398,7 @@ class Player(Engine):
             self._call._changed.unpark_all()
 
     def _check(self) -> None:
-        self._call._driver.check_thread()
+        self._call._check_caller()
 
     def _admit(self, track: Track) -> None:
         self._is_out = False

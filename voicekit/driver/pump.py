@@ -60,13 +60,6 @@ class Pump:
                 f"a call belongs to one thread: from others use {self.loop.from_thread}"
             )
 
-    def check_thread(self) -> None:
-        """Raise `LocalProtocolError` in another thread than the machine's."""
-        if threading.get_ident() != self._thread:
-            raise LocalProtocolError(
-                f"a call belongs to one thread: from others use {self.loop.from_thread}"
-            )
-
     def drain(self) -> None:
         """Carry out what the last mutation asks for, and set the alarm."""
         self._drain_outputs()
