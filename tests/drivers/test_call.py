@@ -1,6 +1,9 @@
 """Whole calls, in memory on a clock that jumps."""
 
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,18 @@ from voicekit.outputs import SendDatagram, SendText
 
 from ..trio.calls import EARS, MOUTH, SILENCE, Packets, account, collect, info, numbered
 from .libraries import Listening, Network, lib, until
+
+
+@asynccontextmanager
+async def ears_and_mouth(listening: Listening, network: Network) -> AsyncIterator[tuple[Any, Any]]:
+    """A call that only listens, and one that speaks."""
+    async with (
+        lib.connect(
+            info(listening.url, EARS), config=Config(receive_only=True), network=network
+        ) as ears,
+        lib.connect(info(listening.url, MOUTH), network=network) as mouth,
+    ):
+        yield ears, mouth
 
 
 def test_the_block_begins_when_audio_can_be_sent_and_its_end_leaves_the_call() -> None:
@@ -65,12 +80,7 @@ def test_play_sends_a_frame_every_20_ms_and_returns_after_the_silence() -> None:
     arrivals: list[float] = []
 
     async def use(listening: Listening, network: Network) -> None:
-        async with (
-            lib.connect(
-                info(listening.url, EARS), config=Config(receive_only=True), network=network
-            ) as ears,
-            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
-        ):
+        async with ears_and_mouth(listening, network) as (ears, mouth):
             frames = ears.frames()
             progress: list[float] = []
             began = lib.current_time()
@@ -199,12 +209,7 @@ def test_events_end_with_closed_and_frames_just_end_when_the_call_was_left() -> 
 
 def test_a_slow_consumer_loses_its_oldest_frames_and_holds_nobody_up() -> None:
     async def use(listening: Listening, network: Network) -> None:
-        async with (
-            lib.connect(
-                info(listening.url, EARS), config=Config(receive_only=True), network=network
-            ) as ears,
-            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
-        ):
+        async with ears_and_mouth(listening, network) as (ears, mouth):
             slow, fast = ears.frames(size=10), ears.frames()
             packets = numbered(100)
             await mouth.play(Packets(packets))
@@ -220,12 +225,7 @@ def test_a_slow_consumer_loses_its_oldest_frames_and_holds_nobody_up() -> None:
 
 def test_a_closed_iterator_takes_no_more_frames_and_others_go_on() -> None:
     async def use(listening: Listening, network: Network) -> None:
-        async with (
-            lib.connect(
-                info(listening.url, EARS), config=Config(receive_only=True), network=network
-            ) as ears,
-            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
-        ):
+        async with ears_and_mouth(listening, network) as (ears, mouth):
             kept = ears.frames()
             async with ears.frames() as closed, ears.events() as events:
                 pass
@@ -320,12 +320,7 @@ def test_silence_frames_of_a_listener_are_sent_without_being_asked() -> None:
 
 def test_speaking_of_others_is_reported() -> None:
     async def use(listening: Listening, network: Network) -> None:
-        async with (
-            lib.connect(
-                info(listening.url, EARS), config=Config(receive_only=True), network=network
-            ) as ears,
-            lib.connect(info(listening.url, MOUTH), network=network) as mouth,
-        ):
+        async with ears_and_mouth(listening, network) as (ears, mouth):
             events = ears.events()
             await mouth.play(Packets(numbered(3)))
             with lib.fail_after(5):
