@@ -16,7 +16,6 @@ class Call:
     def __init__(self, info, on_event=lambda event: None):
         self.connection, self.on_event = VoiceConnection(info), on_event
         self.selector, self.websockets, self.udp = selectors.DefaultSelector(), {}, {}
-        self.call(self.connection.start)
 
     def call(self, mutate, *arguments):  # the one rule: mutate, drain; only then call again
         mutate(*arguments, time.monotonic())
@@ -94,6 +93,7 @@ class Call:
 if __name__ == "__main__":
     me = {"server_id": 1, "channel_id": 2, "user_id": 3, "session_id": "s", "token": "t"}
     call = Call(VoiceServerInfo(endpoint=sys.argv[2], **me), on_event=print)
+    call.call(call.connection.start)
     call.play(iter(media.open_source(sys.argv[1]).read, None))
     call.call(call.connection.close)
     call.run(time.monotonic() + 0.2)  # for the goodbye

@@ -74,6 +74,7 @@ class ThreadedCall:
     def _run(self):
         call = self._call
         try:
+            call.call(call.connection.start)
             while not call.connection.is_closed and not self._leaving.is_set():
                 call.run(time.monotonic() + FRAME)
                 while not self._jobs.empty():

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from voicekit import VoiceServerInfo
 from voicekit.errors import AuthenticationFailed
 from voicekit.events import AudioFrame
 from voicekit.media import OggOpusWriter
@@ -25,6 +26,12 @@ selectors_loop = load("selectors_loop")
 SILENCE = b"\xf8\xff\xfe"
 PACKETS = [b"\xfc" + n.to_bytes(4, "big") + bytes(75) for n in range(30)]
 PATIENCE = 20.0
+
+
+def join(info: VoiceServerInfo, *on_event: Any) -> Any:
+    call = selectors_loop.Call(info, *on_event)
+    call.call(call.connection.start)
+    return call
 
 
 def leave(call: Any) -> None:
@@ -51,7 +58,7 @@ class Listener(threading.Thread):
             self.frames.append(event)
 
     def run(self) -> None:
-        call = selectors_loop.Call(self._server.info(2), self.note)
+        call = join(self._server.info(2), self.note)
         end = time.monotonic() + PATIENCE
         while len(self.frames) < self._count and time.monotonic() < end:
             call.run(time.monotonic() + 0.02)
@@ -70,7 +77,7 @@ def test_audio_gets_through_end_to_end_encrypted(fault: str | None) -> None:
         bob = Listener(server, len(PACKETS) + 5)
         bob.start()
         assert bob.here.wait(PATIENCE)
-        alice = selectors_loop.Call(server.info(1))
+        alice = join(server.info(1))
 
         def packets() -> Iterator[bytes]:
             for n, packet in enumerate(PACKETS):
@@ -93,8 +100,13 @@ def test_audio_gets_through_end_to_end_encrypted(fault: str | None) -> None:
 def test_what_ended_the_call_is_raised() -> None:
     with LoopbackServer(ServerConfig(token="another")) as server:
         call = selectors_loop.Call(replace(server.info(1), token="wrong"))
-        with pytest.raises(AuthenticationFailed, match="4004"):
+
+        def start_and_play() -> None:  # an answer that comes at once is raised by `start` already
+            call.call(call.connection.start)
             call.play([])
+
+        with pytest.raises(AuthenticationFailed, match="4004"):
+            start_and_play()
         leave(call)
 
 
