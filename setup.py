@@ -36,6 +36,7 @@ MODULES = [
     "_sender",
     "_session",
     "_sodium",
+    "_xchacha",
     "media._gain",
     "media._loudness",
     "media._mix",

@@ -37,6 +37,7 @@ from ._sodium cimport (
     xchacha_seal,
 )
 from ._wire cimport load_be32, store_be32
+from ._xchacha cimport can_compose, xchacha_open_composed, xchacha_seal_composed
 
 from ._sodium import AES, BINDINGS, XCHACHA
 from .errors import DecryptionFailed, LocalProtocolError, ModeUnavailable, NonceExhausted
@@ -225,6 +226,10 @@ cdef class TransportCipher:
             self._seal = aes_seal_scheduled
             self._open = aes_open_scheduled
             return "afternm"
+        if wanted == "auto" and not aes and can_compose:
+            self._seal = xchacha_seal_composed
+            self._open = xchacha_open_composed
+            return "composed"
         if self._seal != NULL and self._open != NULL:
             return "combined"
         if wanted == "combined":
@@ -239,7 +244,7 @@ cdef class TransportCipher:
                 raise ValueError(f"a key has {KEY_SIZE} bytes, not {given.len}")
             if self.backend == "afternm":
                 aes_schedule(self._secret, <const uint8_t*> given.buf)
-            elif self.backend == "combined":
+            elif self.backend != "bindings":
                 memcpy(self._secret, given.buf, KEY_SIZE)
             else:
                 self._key = PyBytes_FromStringAndSize(<const char*> given.buf, KEY_SIZE)

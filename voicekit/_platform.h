@@ -17,6 +17,13 @@
 #define VK_PORTABLE 0
 #endif
 
+/* How much of ChaCha20's key stream libsodium makes at once: it has vector code for x86 only. */
+#if defined(__x86_64__) || defined(_M_X64)
+#define VK_CHACHA_STRIDE 256
+#else
+#define VK_CHACHA_STRIDE 64
+#endif
+
 /* -- byte order: the wire is big-endian ----------------------------------- */
 
 #if !defined(VOICEKIT_PORTABLE) && (defined(__GNUC__) || defined(__clang__)) && \

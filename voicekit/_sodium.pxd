@@ -1,6 +1,6 @@
 # libsodium's AEAD functions, by their addresses; NULL where there is none.
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uintptr_t
 
 
 cdef extern from "_platform.h" nogil:
@@ -28,6 +28,9 @@ ctypedef int (*schedule_function)(uint8_t* schedule, const uint8_t* key) noexcep
 ctypedef size_t (*size_function)() noexcept nogil
 ctypedef void (*memzero_function)(void* p, size_t n) noexcept nogil
 
+
+# Address of a function that PyNaCl's libsodium only exports; 0 where not.
+cdef uintptr_t exported(name)
 
 cdef seal_function xchacha_seal
 cdef open_function xchacha_open

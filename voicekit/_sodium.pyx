@@ -1,10 +1,12 @@
 """libsodium out of PyNaCl: the addresses of its AEAD functions.
 
-libsodium is the one inside PyNaCl, called in C. The three ways to it are tried in this
-order, and `TransportCipher.backend` names the one in use:
+libsodium is the one inside PyNaCl, called in C. The ways to it are tried in this order,
+and `TransportCipher.backend` names the one in use:
 
 ``afternm``   AES only: the key schedule is computed once, not per packet. libsodium
               exports these functions, but PyNaCl does not declare them.
+``composed``  XChaCha20 only: put together from its parts (`voicekit._xchacha`), which
+              libsodium exports as well.
 ``combined``  the functions that PyNaCl declares.
 ``bindings``  `nacl.bindings`, in Python: slow, but a public interface.
 """
@@ -39,7 +41,7 @@ cdef uintptr_t _declared(name):
         return 0
 
 
-cdef uintptr_t _exported(name):
+cdef uintptr_t exported(name):
     """Address of a function that PyNaCl's shared library only exports; 0 where not."""
     if VK_PORTABLE:
         return 0
@@ -59,13 +61,13 @@ xchacha_open = <open_function> _declared(
     "crypto_aead_xchacha20poly1305_ietf_decrypt")
 aes_seal = <seal_function> _declared("crypto_aead_aes256gcm_encrypt")
 aes_open = <open_function> _declared("crypto_aead_aes256gcm_decrypt")
-aes_schedule = <schedule_function> _exported(
+aes_schedule = <schedule_function> exported(
     "crypto_aead_aes256gcm_beforenm")
-aes_seal_scheduled = <seal_function> _exported(
+aes_seal_scheduled = <seal_function> exported(
     "crypto_aead_aes256gcm_encrypt_afternm")
-aes_open_scheduled = <open_function> _exported(
+aes_open_scheduled = <open_function> exported(
     "crypto_aead_aes256gcm_decrypt_afternm")
-cdef size_function aes_schedule_size = <size_function> _exported(
+cdef size_function aes_schedule_size = <size_function> exported(
     "crypto_aead_aes256gcm_statebytes")
 memzero = <memzero_function> _declared("sodium_memzero")
 if memzero == NULL:

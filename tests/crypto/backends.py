@@ -30,7 +30,7 @@ MODES = (AES, XCHACHA) if has_aes() else (XCHACHA,)
 
 #: (mode, what to ask for, what to get)
 BACKENDS = [(mode, backend, backend) for mode in MODES for backend in ("combined", "bindings")] + [
-    (XCHACHA, "auto", "combined")
+    (XCHACHA, "auto", "combined" if PORTABLE else "composed")
 ]
 if has_aes():
     BACKENDS.append((AES, "auto", "combined" if PORTABLE else "afternm"))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.independent.ciphers import Cipher
 from voicekit._crypto import TransportCipher
+from voicekit.errors import DecryptionFailed
 
 from .backends import BACKENDS, KEY, XCHACHA
 
@@ -40,6 +41,29 @@ def test_they_agree_byte_for_byte(mode, ask, got, size, header_size):
     assert body == pynacl(mode, "encrypt")(payload, header, nonce_of(mode, packet), KEY)
     assert pynacl(mode, "decrypt")(body, header, nonce_of(mode, packet), KEY) == payload
     assert cipher.open(packet, header_size) == payload
+
+
+@pytest.mark.parametrize("header_size", [0, 12, 20, 128, 129])
+def test_one_function_and_its_parts_agree_at_any_size(header_size):
+    source = random.Random(header_size)
+    parts = TransportCipher(XCHACHA, KEY, nonce_start=77)
+    whole = TransportCipher(XCHACHA, KEY, nonce_start=77, backend="combined")
+    for size in range(1500):  # past what the parts are used for
+        header, payload = source.randbytes(header_size), source.randbytes(size)
+        packet = parts.seal(header, payload)
+        assert packet == whole.seal(header, payload)
+        assert parts.open(packet, header_size) == payload
+
+
+@pytest.mark.parametrize("size", [0, 1, 160, 1472, 1473])
+def test_a_bit_altered_anywhere_is_refused_by_the_parts_too(size):
+    cipher = TransportCipher(XCHACHA, KEY)
+    packet = cipher.seal(bytes(12), bytes(size))
+    for place in range(0, len(packet), 1 + size // 100):
+        altered = bytearray(packet)
+        altered[place] ^= 1 << place % 8
+        with pytest.raises(DecryptionFailed):
+            cipher.open(bytes(altered), 12)
 
 
 @pytest.mark.parametrize(("mode", "ask", "_"), BACKENDS)
