@@ -14,9 +14,9 @@ from voicekit._rtp import opus_duration
 from voicekit.media import FileSource, MediaInfo, RawPcm, open_source, probe
 
 SECONDS = 1.2
-LEFT, RIGHT = 440, 1_000  # Hz
-
-
+#: Hz. Not 1000: a period of 192 bytes looks like the packets of an MPEG transport stream, and
+#: FFmpeg 9 can not decide between that and AIFF.
+LEFT, RIGHT = 440, 1_010
 #: Lossless at 48 kHz: nothing is resampled, so samples can be told apart.
 EXACT = ("FLAC", "ALAC", "AIFF", "WAV of bytes")
 
