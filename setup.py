@@ -40,6 +40,8 @@ MODULES = [
     "media._gain",
     "media._loudness",
     "media._mix",
+    "media.player._pieces",
+    "media.player._short_way",
     "net._udp",
     "pacer._lateness",
     "pacer._loop",

@@ -145,6 +145,21 @@ def test_what_ran_dry_begins_with_a_headstart() -> None:
     assert song.at < 30 or track.has_ended
 
 
+@pytest.mark.parametrize("kind", [Song, InThread])
+def test_packets_of_one_source_go_the_short_way(
+    kind: type[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig()
+    rig.read(rig.put_on(Track(kind(0, 50))))
+    rig.tick(DEPTH)
+    with monkeypatch.context() as patch:
+        patch.setattr(rig._renderer, "render", lambda: pytest.fail("rendered one by one"))
+        rig.tick(20)
+    rig.read()
+    rig.tick(50)
+    assert rig.ring.sent == packets(0, 50)
+
+
 class Failing(Signal):
     """Its encoder can not be made, as where there is no libopus."""
 

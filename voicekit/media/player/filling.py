@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..pcm import FRAME_SAMPLES
+from ._short_way import Filled
 from .events import (
     EndReason,
     PlayerEvent,
@@ -66,7 +67,7 @@ class Ring(Protocol):
         """Go on."""
 
 
-class Filling:
+class Filling(Filled):
     """The tracks of one player, and what is in its ring. One thread, but for `Track.read`."""
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class Filling:
         self._ring: Ring | None = None
         self._pushed: list[Frame] = []  # and, as far as is known, not sent
         self._first = 0  # the number of the first of them, as the ring counts
-        self._last: Frame | None = None  # the one before
+        self._sent: Frame | None = None  # the one before
         self._shown = 0  # before this one, what is on its way is the past to who looks
         self._incoming: Track | None = None  # replaces what plays once it has a frame
         self._is_paused = False
@@ -134,24 +135,6 @@ class Filling:
             self._has_finished = True
             ring.finish()
 
-    def _pass_on(self) -> bool:
-        """Fill the ring the short way; whether that was all there is to do."""
-        ring = self._ring
-        if self._incoming is not None or ring is None or self._is_paused:
-            return False
-        if not (self._pushed or self._renderer.never_waits):  # a headstart may be missing
-            return False
-        room = int(ring.room)
-        pass_on, push, pushed = self._renderer.pass_on, ring.push, self._pushed
-        for _ in range(room):
-            frame = pass_on()
-            if frame is None:
-                return False
-            push(frame.packet)
-            if frame.samples:  # else it is no Opus: the ring has counted and dropped it
-                pushed.append(frame)
-        return not (self._happened or self._calls)
-
     def _render(self) -> Rendered | None:
         while True:
             try:
@@ -195,7 +178,7 @@ class Filling:
     def _drop(self, count: int) -> None:
         self._retire()
         taken = [self._pushed.pop() for _ in range(count)][::-1]
-        self._renderer.rewind(taken, self._pushed[-1] if self._pushed else self._last)
+        self._renderer.rewind(taken, self._pushed[-1] if self._pushed else self._sent)
 
     def _go_on(self) -> None:
         """After a command: it stays, whatever is undone later; fill the ring."""
@@ -207,18 +190,22 @@ class Filling:
         """Note what was sent meanwhile."""
         if self._ring is None:
             return
-        sent = self._ring.position
-        while self._pushed and self._first < sent:
-            frame = self._last = self._pushed.pop(0)
-            self._first += 1
+        count = min(self._ring.position - self._first, len(self._pushed))
+        if count <= 0:
+            return
+        frames = self._pushed[:count]
+        del self._pushed[:count]
+        self._first += count
+        self._sent = frames[-1]
+        for frame in frames:
             if frame.lasting or frame.notes:
                 self._note([*frame.lasting, *frame.notes])
 
     def serve(self) -> None:
         """Note what was sent, and fill the ring: whenever something has changed."""
-        self._retire()
         if self._pass_on():
             return
+        self._retire()
         self._fill()
         if not self._pushed and not self._renderer.is_settled:
             self._note(self._renderer.take_notes())
@@ -232,7 +219,7 @@ class Filling:
     def _attach(self, ring: Ring) -> None:
         self._ring = ring
         self._first = self._shown = ring.position
-        self._last = None
+        self._sent = None
         self._has_finished = False
         self._renderer.forget()
         if self._is_paused:

@@ -1,11 +1,11 @@
 """Frames, and all that it takes to make them anew as long as they are not sent."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ..pcm import FRAME_SAMPLES
 from ..sources import EncoderOptions
+from ._pieces import Passed, Piece, last_frame
 from .events import EndReason
-from .pieces import Passed, Piece, last_frame
 from .track import Track
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ class Rendered:
         return last_frame(self.track.decode(piece.whole or piece))
 
 
-Frame = Rendered | Passed
+Frame: TypeAlias = Rendered | Passed

@@ -12,10 +12,11 @@ from .._gain import amplify
 from .._mix import Bus
 from ..mixing import equal_power
 from ..pcm import FRAME_BYTES, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_BYTES
+from ._pieces import Passed, Piece
+from ._short_way import Standing
 from .encoding import ContinuousEncoder
 from .events import EndReason
 from .frames import Ended, Frame, Note, Part, Rendered, Started, State
-from .pieces import Passed, Piece
 from .track import AHEAD, Track
 
 __all__ = ["LEAD", "Renderer"]
@@ -27,7 +28,7 @@ __all__ = ["LEAD", "Renderer"]
 LEAD = 312
 
 
-class Renderer:
+class Renderer(Standing):
     """What plays now, what fades out under it, and what comes next (`upcoming`)."""
 
     def __init__(self) -> None:
@@ -48,8 +49,8 @@ class Renderer:
         self._lasting: list[Note] = []
         self._notes: list[Note] = []
         self._popped: list[Track] = []
-        self._last: Frame | None = None
-        self._plain: Track | None = None  # its packets pass, and nothing else happens
+        self._last = None
+        self._plain = None
         self._encoder = ContinuousEncoder()
         self._bus: Bus | None = None
 
@@ -75,25 +76,6 @@ class Renderer:
         return round(self.crossfade * SAMPLE_RATE) + FRAME_SAMPLES
 
     # -- one frame ---------------------------------------------------------------------------
-
-    @property
-    def never_waits(self) -> bool:
-        """Whether packets of one track pass untouched that is read wherever one is wanted."""
-        return self._plain is not None and not self._plain.is_blocking
-
-    def pass_on(self) -> Passed | None:
-        """Return the next frame the short way: packets of one track, untouched, as most is.
-
-        None: `render` knows better.
-        """
-        track = self._plain
-        if track is None:
-            return None
-        frame = track.take_passed()
-        if frame is not None:
-            frame.state = self._before
-            self._last = frame
-        return frame
 
     def render(self) -> Rendered | None:
         """Return the next frame; None: nothing is there yet, or nothing is left (`is_idle`)."""

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..._rtp import SAMPLE_RATE, opus_duration
+from ..._rtp import SAMPLE_RATE
 from ...errors import MediaError, PlaybackError, VoicekitError
 from ..mixing import Mixer
 from ..pcm import CHANNELS, FRAME_SAMPLES, SAMPLE_BYTES
 from ..sources import AudioSource, EncoderOptions, File, Frames, open_source
+from ._pieces import SETTLING, Piece, Waiting
 from .events import EndReason
-from .pieces import Passed, Piece
 
 if TYPE_CHECKING:
     from ...opus import Decoder
@@ -27,16 +27,11 @@ AHEAD = 32 * FRAME_SAMPLES
 #: Frames per trip to a thread, which costs about 0.1 ms. A source that is barely fast enough is
 #: asked for fewer at a time: nothing is to wait for the rest of a batch.
 BATCH = 16
-#: RFC 7845 section 4.6: a decoder needs 80 ms to sound right in the middle of a stream.
-SETTLING = 4
-
-#: RFC 6716 section 3.2: at most 48 frames of 1 275 bytes. What is larger is not sent.
-LARGEST_OPUS = 48 * 1275
 
 _DEFAULT_OPTIONS = EncoderOptions()
 
 
-class Track:
+class Track(Waiting):
     """One source. `read` may block and belongs to one thread at a time; any may call the rest.
 
     What is taken can be put back, in order: that is how a change of volume reaches what was
@@ -304,15 +299,6 @@ class Track:
             return None
         return self._passed(packet, place)
 
-    def _passed(self, packet: bytes, place: float) -> Passed:
-        samples = opus_duration(packet) if len(packet) <= LARGEST_OPUS else 0
-        if samples == FRAME_SAMPLES:
-            samples = FRAME_SAMPLES  # one object for all of them
-        recent = self._recent
-        self._recent = (*recent[1 - SETTLING :], packet)
-        self._packets = number = self._packets + 1
-        return Passed(self, packet, samples, place, self._lap, number, recent)
-
     def _pcm_piece(self, source: AudioSource, place: float) -> Piece | None:
         pcm = None if source.closed else source.next_pcm()
         if not pcm:
@@ -323,11 +309,6 @@ class Track:
         if padding:
             pcm = pcm[:-padding]
         return Piece(len(pcm) // SAMPLE_BYTES, place, self._lap, pcm=pcm)
-
-    def _source_place(self) -> float:
-        if self._has_position:
-            return float(self.source.position)  # type: ignore[union-attr]
-        return self._read_in_lap / SAMPLE_RATE
 
     def _begins_again(self) -> bool:
         return self._loop and self.is_seekable and self._read_in_lap > 0
@@ -397,33 +378,6 @@ class Track:
         while self._samples < samples and self.wants():
             if not self._read_one() or (self._pieces and self._pieces[-1].samples == 0):
                 break
-
-    def take_passed(self) -> Passed | None:
-        """Take a packet that is next, reading it if that never blocks; None: see `Renderer`."""
-        if self._pieces:
-            piece = self._pieces[0]
-            if not isinstance(piece, Passed):
-                return None
-            with self._lock:
-                del self._pieces[0]
-                self._samples -= piece.samples
-        elif self._ended or self._target is not None or self._reads_plainly is None:
-            return None
-        else:
-            place = self._source_place()
-            try:
-                packet = self._reads_plainly()
-                if packet is None:
-                    self._is_at_end = True
-                    return None
-                piece = self._passed(packet, place)
-            except Exception as error:
-                self._fail(error, self._generation)
-                return None
-            self._read_in_lap += piece.samples
-        piece.age = self.rendered
-        self.rendered += piece.samples
-        return piece
 
     def take(self) -> Piece:
         """Take the next piece, as long as it is."""
