@@ -254,7 +254,7 @@ class Guild:
 
     def _sessions(self, user_id: int | None, region: int) -> list[SessionStats]:
         user = self._user(user_id)
-        return [one for one in self.gateway.voice_servers[region].stats() if one.user_id == user]
+        return [one for one in self.gateway.stats()[region] if one.user_id == user]
 
     async def joined(
         self, channel: str | None = None, user_id: int | None = None, *, within: float = TIMEOUT

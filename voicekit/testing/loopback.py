@@ -5,6 +5,7 @@ For tests of anything that speaks the protocol, in any style: synchronous, async
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import trio
@@ -78,10 +79,13 @@ class LoopbackServer(ServerThread[Listening]):
     def call(self, function: Callable[[VoiceServer, float], _Answer]) -> _Answer:
         """Run ``function(server, now)`` in the server's thread and do what comes of it.
 
+        What was sent to the server before is counted before.
+
         ``voice_server.call(lambda server, now: server.faults.close(4015, now))``
         """
 
         def run() -> _Answer:
+            self._running.catch_up()
             result = function(self.server, trio.current_time())
             self._running.drain()
             return result
@@ -89,7 +93,10 @@ class LoopbackServer(ServerThread[Listening]):
         return self._run_sync(run)
 
     def stats(self) -> list[SessionStats]:
-        """Return an account of every session so far."""
+        """Return an account of every session so far, with every datagram sent so far."""
+        if self.is_running:
+            with suppress(RuntimeError):  # it stops just now: then nothing is counted any more
+                return self.call(lambda server, now: server.stats())
         return self.server.stats()
 
     # -- inside ------------------------------------------------------------------------

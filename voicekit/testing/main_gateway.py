@@ -5,12 +5,19 @@ One thread holds the main gateway, its REST interface and the voice servers behi
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import trio
 
-from voicekit.server import HostVoiceServer, HostVoiceState, ServerConfig, VoiceServer
+from voicekit.server import (
+    HostVoiceServer,
+    HostVoiceState,
+    ServerConfig,
+    SessionStats,
+    VoiceServer,
+)
 from voicekit.testing.main.http import BadRequest, RequestReader, Response
 from voicekit.testing.main.machine import HEARTBEAT_INTERVAL, MainServer, MemberEvent
 from voicekit.testing.main.rest import Rest
@@ -82,11 +89,23 @@ class MainGateway(ServerThread["_Shell"]):
         """
 
         def run() -> _Answer:
+            self._running.catch_up()
             result = function(self.server, trio.current_time())
             self._running.drain()
             return result
 
         return self._run_sync(run)
+
+    def stats(self) -> list[list[SessionStats]]:
+        """Return each voice server's account of its sessions, with every datagram sent so far."""
+
+        def read() -> list[list[SessionStats]]:
+            return [server.stats() for server in self.voice_servers]
+
+        if self.is_running:
+            with suppress(RuntimeError):  # it stops just now: then nothing is counted any more
+                return self.call(lambda server, now: read())
+        return read()
 
     # -- inside -----------------------------------------------------------------------
 
@@ -149,6 +168,11 @@ class _Shell(WebSocketServer):
     def _start(self, now: float) -> None:
         super()._start(now)
         self._nursery.start_soon(trio.serve_listeners, self._answer_requests, self._rest_listeners)
+
+    def catch_up(self) -> None:
+        """Have the voice servers count what was sent to them before the gateway's next word."""
+        for listening in self.voice:
+            listening.catch_up()
 
     def drain(self) -> None:
         """Carry out what the gateway asks for, and what it has asked of the voice servers."""

@@ -14,7 +14,8 @@ from voicekit.trio.pump import beside
 __all__ = ["ServerThread", "in_thread", "outcome"]
 
 #: Starting takes milliseconds; stopping at most a second, which the shell gives its clients.
-PATIENCE = 10.0
+#: A busy machine may take many times that.
+PATIENCE = 30.0
 
 _Running = TypeVar("_Running")
 _Answer = TypeVar("_Answer")

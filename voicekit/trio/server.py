@@ -22,6 +22,8 @@ __all__ = ["Listening", "serve"]
 
 #: Datagrams taken in one go, before other tasks have their turn.
 DATAGRAM_BATCH = 64
+#: The same where something else may only happen after them: more than a socket's buffer holds.
+DATAGRAM_BACKLOG = 1024
 
 
 class Listening:
@@ -43,6 +45,13 @@ class Listening:
 
     def __repr__(self) -> str:
         return f"<Listening {self.url}, UDP port {self.udp_port}>"
+
+    def catch_up(self) -> None:
+        """Take the datagrams that have arrived, so that `server` counts all that was sent so far.
+
+        Not those of a relay, which reads for itself.
+        """
+        self._shell.catch_up()
 
     def drain(self) -> None:
         """Carry out at once what a call of `server` has asked for."""
@@ -126,9 +135,10 @@ class _Shell(WebSocketServer):
             self._nursery.start_soon(run_relay, self._relay, self._take_datagrams)
         super()._start(now)
 
-    def _closing(self) -> None:
-        if self._relay is None:
-            self._receive_waiting()  # what was sent before the close is still of the call
+    def catch_up(self) -> None:
+        """Take the datagrams that wait: what was sent before a close is still of the call."""
+        if self._relay is None and not self.finished.is_set():
+            self._receive_waiting(DATAGRAM_BACKLOG)
 
     # -- UDP -------------------------------------------------------------------------
 
@@ -140,12 +150,12 @@ class _Shell(WebSocketServer):
     async def _receive_datagrams(self) -> None:
         while True:
             await self.udp.wait_readable()
-            self._receive_waiting()
+            self._receive_waiting(DATAGRAM_BATCH)
             self._set_alarm()
 
-    def _receive_waiting(self) -> None:
+    def _receive_waiting(self, limit: int) -> None:
         now = trio.current_time()
-        for _ in range(DATAGRAM_BATCH):
+        for _ in range(limit):
             received = self.udp.receive()
             if received is None:
                 break

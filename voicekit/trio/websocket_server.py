@@ -81,6 +81,7 @@ class WebSocketServer(Engine):
             with trio.move_on_after(STOP_TIMEOUT):
                 await self.started.wait()
                 if not self.finished.is_set():
+                    self.catch_up()
                     self._core.stop(trio.current_time())
                     self.drain()
                 while self._links:
@@ -122,6 +123,7 @@ class WebSocketServer(Engine):
         code: int | None = None
 
         def receive(message: str | bytes) -> None:
+            self.catch_up()
             now = trio.current_time()
             if isinstance(message, str):
                 server.receive_text(number, message, now)
@@ -144,13 +146,13 @@ class WebSocketServer(Engine):
             if not self._links:
                 self._all_closed.unpark_all()
             done.set()
-        self._closing()
+        self.catch_up()
         if not link.given_up:
             server.websocket_closed(number, code, trio.current_time())
             self.drain()
 
-    def _closing(self) -> None:
-        """Do what has to be done before the core hears that a WebSocket is closed."""
+    def catch_up(self) -> None:
+        """Have the core hear first what came another way before the WebSockets' next word."""
 
     def _send_text(self, output: SendText) -> None:
         if (link := self._links.get(output.link)) is not None:
