@@ -15,7 +15,7 @@ from voicekit.net import DatagramBatch, Poller
 from voicekit.testing.loopback import LoopbackServer
 
 from ..trio.calls import info
-from .test_calls import PATIENCE, run, until
+from .test_calls import PATIENCE, NoReaders, run, until
 
 
 def test_a_name_with_several_addresses_is_dialled_until_one_answers(
@@ -75,6 +75,43 @@ def test_a_socket_that_breaks_is_reported_once_and_the_others_go_on(
             sock.close()
 
     run(main())
+
+
+def test_what_the_loop_has_read_for_a_task_is_not_overtaken() -> None:
+    read, go_on = asyncio.Event(), asyncio.Event()
+    heard: list[bytes] = []
+
+    class Slow(NoReaders):
+        """From the socket to the task that waits for it takes any time."""
+
+        async def sock_recv(self, sock: socket.socket, size: int) -> bytes:
+            data = await super().sock_recv(sock, size)
+            read.set()
+            await go_on.wait()
+            return data
+
+    def hear(batch: DatagramBatch) -> None:
+        heard.extend(batch[index] for index in range(len(batch)))
+
+    async def main() -> None:
+        reception = Reception()
+        with socket.socket(type=socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            sock = await Network().connect_datagrams(*server.getsockname())
+            assert isinstance(sock, UdpSocket)
+            task = asyncio.create_task(reception.receive_from(sock, hear))
+            server.sendto(b"first", ("127.0.0.1", sock.port))
+            await read.wait()
+            server.sendto(b"second", ("127.0.0.1", sock.port))
+            reception.receive_waiting(sock, hear)
+            go_on.set()
+            await until(lambda: len(heard) == 2)
+            task.cancel()
+            await asyncio.wait([task])
+            sock.close()
+
+    run(main(), Slow)
+    assert heard == [b"first", b"second"]
 
 
 def test_a_thread_that_outlasts_its_event_loop_disturbs_nobody() -> None:

@@ -50,6 +50,14 @@ class Reception(common.Reception[Datagrams]):
         else:
             super().forget(fd)
 
+    def receive_waiting(self, sock: Datagrams, receive: Callable[[DatagramBatch], object]) -> None:
+        """Receive what a socket has now, unless the event loop reads it for a task.
+
+        Then a datagram may be on its way to that task, and those behind it would overtake it.
+        """
+        if self.can_watch or sock.fileno() < 0:
+            super().receive_waiting(sock, receive)
+
     async def receive_from(
         self, sock: Datagrams, receive: Callable[[DatagramBatch], object]
     ) -> None:

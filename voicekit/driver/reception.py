@@ -88,7 +88,7 @@ class Reception(Generic[S]):
             poller, self._poller = self._poller, None
             self._end(poller)
 
-    def receive_waiting(self, sock: Socket, receive: Callable[[DatagramBatch], object]) -> None:
+    def receive_waiting(self, sock: S, receive: Callable[[DatagramBatch], object]) -> None:
         """Receive what a socket that is watched has now."""
         try:
             if sock.receive_batch(self._batch):
