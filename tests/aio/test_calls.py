@@ -146,8 +146,8 @@ def test_every_packet_arrives_whatever_becomes_of_the_websocket(
             connect(where(server, EARS), ssl_context=tls) as ears,
         ):
             reader = asyncio.create_task(collect(ears))
-            playing = asyncio.create_task(mouth.play(Packets(packets)))
-            await asyncio.sleep(0.2)
+            playing = asyncio.create_task(mouth.play(Packets(packets), ring=1.0))
+            await until(lambda: mouth.frames_played > 5)
             await asyncio.to_thread(server.call, disturb)
             await playing
             await until(lambda: len(heard) == 45 and mouth.stats().resumes == 1)

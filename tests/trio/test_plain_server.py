@@ -44,8 +44,9 @@ def test_every_packet_is_valid_and_arrives(mode: str, fault: str | None, tls: bo
                 trio.open_nursery() as nursery,
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
-                await mouth.play(Packets(packets))
+                await mouth.play(Packets(packets), ring=1.0)
                 await until(lambda: len(heard) == 65)
+                await until(lambda: mouth.stats().resumes == (fault is not None))
                 nursery.cancel_scope.cancel()
         resumes = mouth.stats().resumes
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ from voicekit.config import Config
 from voicekit.errors import LocalProtocolError, MediaError
 from voicekit.pacer import Pacer
 from voicekit.pacer._native import AVAILABLE
-from voicekit.trio import connect
+from voicekit.trio import Voice, connect
 
 from .calls import (
     EARS,
@@ -59,7 +60,7 @@ def test_every_frame_is_sent_once_and_then_silence(
                 trio.open_nursery() as nursery,
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
-                await mouth.play(kind(numbered(count)))
+                await mouth.play(kind(numbered(count)), ring=1.0)
                 assert mouth.frames_played == count
                 assert pacer.stats().streams == 0
                 assert not mouth.connection.lent
@@ -83,7 +84,7 @@ def test_a_session_made_anew_goes_on_at_the_same_frame(pacer: Pacer) -> None:
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
                 async with trio.open_nursery() as playing:
-                    playing.start_soon(mouth.play, Packets(packets))
+                    playing.start_soon(partial(mouth.play, Packets(packets), ring=1.0))
                     await until(lambda: len(heard) > 10)
                     ssrc = mouth.connection.ssrc
                     # A new session: another key, SSRC and socket.
@@ -134,6 +135,10 @@ def test_audio_can_be_sent_by_hand_after_a_play(pacer: Pacer) -> None:
     trio.run(main)
 
 
+def queued(voice: Voice) -> int:
+    return 0 if voice.player.stream is None else voice.player.stream.queued
+
+
 def test_a_program_that_computes_is_not_heard() -> None:
     if not AVAILABLE:
         pytest.skip("no native pacer")
@@ -147,37 +152,39 @@ def test_a_program_that_computes_is_not_heard() -> None:
                 trio.open_nursery() as nursery,
             ):
                 frames = ears.frames()
-                nursery.start_soon(
-                    lambda: mouth.play(Packets(numbered(40)), ring=1.0)  # type: ignore[misc]
-                )
-                await until(lambda: mouth.frames_played > 2)
-                before = mouth.frames_played
-                until_then = time.monotonic() + 0.3
-                while time.monotonic() < until_then:
-                    pass  # the whole event loop stands still, and holds the GIL
-                assert mouth.frames_played - before >= 10
-                for number in range(40):
-                    assert (await frames.receive()).opus == numbered(40)[number]
+                nursery.start_soon(partial(mouth.play, Packets(numbered(1000)), ring=1.0))
+                await until(lambda: mouth.frames_played > 2 and queued(mouth) > 20)
+                enough = mouth.frames_played + 10
+                end = time.monotonic() + PATIENCE
+                while mouth.frames_played < enough:
+                    # The whole event loop stands still, and holds the GIL.
+                    assert time.monotonic() < end
+                for packet in numbered(40):
+                    assert (await frames.receive()).opus == packet
+                nursery.cancel_scope.cancel()
 
     trio.run(main)
 
 
 def test_a_dry_source_is_heard_as_silence_and_goes_on() -> None:
+    heard: list[bytes] = []
+
     class Slow(Blocking):
-        """Three packets and a pause, again and again."""
+        """Four packets (1, 1 and 2 in one go) and a pause until there is silence, twice."""
 
         def __init__(self, packets: list[bytes]) -> None:
             super().__init__(packets)
             self.count = 0
 
         def read(self) -> bytes | None:
-            if self.count and self.count % 3 == 0:
-                time.sleep(0.25)
+            if self.count in (4, 8):
+                end = time.monotonic() + PATIENCE
+                while heard.count(SILENCE[0]) < self.count // 4 * 5 and time.monotonic() < end:
+                    time.sleep(0.005)
             self.count += 1
             return super().read()
 
     async def main() -> None:
-        heard: list[bytes] = []
         with trio.fail_after(PATIENCE):
             async with (
                 running_server() as listening,
@@ -186,11 +193,11 @@ def test_a_dry_source_is_heard_as_silence_and_goes_on() -> None:
                 trio.open_nursery() as nursery,
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
-                await mouth.play(Slow(numbered(9)))
-                await until(lambda: heard[-6:] == [numbered(9)[-1], *SILENCE])
+                await mouth.play(Slow(numbered(12)))
+                await until(lambda: heard[-6:] == [numbered(12)[-1], *SILENCE])
                 nursery.cancel_scope.cancel()
-        assert [opus for opus in heard if opus not in SILENCE] == numbered(9)
-        assert heard.count(SILENCE[0]) > 5, "silence in between, too"
+        assert [opus for opus in heard if opus not in SILENCE] == numbered(12)
+        assert heard.count(SILENCE[0]) >= 15, "silence in between, too"
 
     trio.run(main)
 

@@ -2,9 +2,11 @@
 
 import socket
 import ssl
+import time
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,8 +69,8 @@ def test_every_packet_arrives_whatever_becomes_of_the_websocket(
                 assert listening.url.startswith("wss://" if tls else "ws://")
                 nursery.start_soon(collect, ears.frames(), heard)
                 async with trio.open_nursery() as playing:
-                    playing.start_soon(mouth.play, Packets(packets))
-                    await trio.sleep(0.3)
+                    playing.start_soon(partial(mouth.play, Packets(packets), ring=1.0))
+                    await until(lambda: mouth.frames_played > 10)
                     now = trio.current_time()
                     if fault == "drop":
                         listening.server.faults.drop(now, user_id=MOUTH)
@@ -84,6 +86,30 @@ def test_every_packet_arrives_whatever_becomes_of_the_websocket(
         assert (said.packets_valid, said.packets_missing, said.packets_bad) == (65, 0, {})
         assert said.close_code == 1000
         assert mouth.datagrams_unsent == 0
+
+    trio.run(main)
+
+
+def test_audio_begins_when_the_ring_is_full() -> None:
+    class Slow(Packets):
+        def read(self) -> bytes | None:
+            time.sleep(0.03)  # a frame has 20 ms; this one does not block, but computes
+            return super().read()
+
+    async def main() -> None:
+        packets = numbered(10)
+        heard: list[bytes] = []
+        with trio.fail_after(PATIENCE):
+            async with (
+                running_server() as listening,
+                two_clients(listening) as (mouth, ears),
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(collect, ears.frames(), heard)
+                await mouth.play(Slow(packets), ring=1.0)
+                await until(lambda: len(heard) >= 15)
+                nursery.cancel_scope.cancel()
+        assert heard == packets + SILENCE
 
     trio.run(main)
 
@@ -158,7 +184,8 @@ def test_hostile_datagrams_and_connections_do_not_disturb_a_call() -> None:
                 trio.open_nursery() as nursery,
             ):
                 nursery.start_soon(collect, ears.frames(), heard)
-                nursery.start_soon(mouth.play, Packets(packets))
+                # All of it is ready before the noise begins, which shares this thread.
+                nursery.start_soon(partial(mouth.play, Packets(packets), ring=1.0))
                 with socket.socket(type=socket.SOCK_DGRAM) as stranger:
                     for size in (0, 1, 11, 12, 13, 74, 500, 65_507):
                         for _ in range(20):

@@ -10,6 +10,7 @@ import typer
 from ..codes import SILENCE_FRAME
 from ..config import Config
 from ..media import Recorder, Source, Track, open_sample, open_source, read_opus_packets
+from ..pacer import MAX_DEPTH
 from ..server import ServerConfig, SessionStats, VoiceServer
 from ..server_info import VoiceServerInfo
 from ..talk_spurt import SILENCE_FRAMES
@@ -145,7 +146,7 @@ async def _call(
 
         nursery.start_soon(listen)
         with report.progress("playing", source.duration) as bar:
-            await mouth.play(source, progress=bar.update)
+            await mouth.play(source, ring=MAX_DEPTH, progress=bar.update)
         expected = len(source.frames) + SILENCE_FRAMES
         if received < expected:
             with trio.move_on_after(PATIENCE):
