@@ -7,14 +7,13 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from voicekit import VoiceConnection, VoiceServerInfo, events, media, outputs
+from voicekit import VoiceConnection, VoiceServerInfo, errors, events, media, outputs
 from voicekit.driver.polled_websocket import PolledWebSocket
-from voicekit.errors import ConnectFailed
 
 
 class Call:
     def __init__(self, info, on_event=lambda event: None):
-        self.connection, self.on_event = VoiceConnection(info), on_event
+        self.connection, self.on_event, self.stopped = VoiceConnection(info), on_event, False
         self.selector, self.websockets, self.udp = selectors.DefaultSelector(), {}, {}
 
     def call(self, mutate, *arguments):  # the one rule: mutate, drain; only then call again
@@ -34,6 +33,7 @@ class Call:
                 case events.Closed(error=Exception() as error):
                     raise error
                 case event:
+                    self.stopped |= isinstance(event, events.AudioStopped)
                     self.on_event(event)
         for item in opening:
             self.open(item)
@@ -48,7 +48,7 @@ class Call:
         else:
             try:
                 sock = self.websockets[link] = PolledWebSocket(item.url)
-            except ConnectFailed as error:
+            except errors.ConnectFailed as error:
                 return self.call(connection.websocket_failed, link, str(error))
             opened, read = connection.websocket_opened, partial(self.read_websocket, link, sock)
         self.selector.register(sock, selectors.EVENT_READ, read)
@@ -82,12 +82,13 @@ class Call:
     def play(self, packets):
         while not self.connection.is_ready or self.connection.awaits_group:
             self.run(time.monotonic() + 0.02)
-        due = time.monotonic()
+        due, self.stopped = time.monotonic(), False
         for opus in packets:
             self.call(self.connection.send_audio, opus)
             self.run(due := due + 0.02)
         self.call(self.connection.stop_audio)
-        self.run(due + 0.12)  # five frames of silence
+        while not self.stopped:  # five frames of silence
+            self.run(time.monotonic() + 0.02)
 
 
 if __name__ == "__main__":
