@@ -14,7 +14,8 @@ from voicekit.media import read_manifest, read_opus_packets
 from voicekit.media.recording import FORMATS
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 2.6
+#: What may not be lost any more when the process is killed.
+SECONDS = 1.6
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9")
@@ -56,8 +57,8 @@ def test_a_kill_costs_at_most_the_last_second(tmp_path: Path) -> None:
         assert mix.file is not None
         assert entry.state == "recording"
         length = len(sound_of(directory / entry.file, file_format)) / RATE
-        assert length >= seconds - 1.0, f"{file_format}: {length} of {seconds}"
+        assert length >= seconds, f"{file_format}: {length} of {seconds}"
         length = len(sound_of(directory / mix.file, file_format)) / RATE
-        assert length >= seconds - 1.0, f"mix, {file_format}: {length} of {seconds}"
-    assert len(read_opus_packets(tmp_path / "ogg" / "42.ogg")) >= (killed["ogg"] - 1) * 50
+        assert length >= seconds, f"mix, {file_format}: {length} of {seconds}"
+    assert len(read_opus_packets(tmp_path / "ogg" / "42.ogg")) >= round(killed["ogg"] * 50)
     assert len(audio_of(tmp_path / "ogg" / "42.ogg")) > 0
