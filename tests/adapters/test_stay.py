@@ -292,7 +292,7 @@ def test_a_host_whose_event_loop_ends_leaves_no_thread_and_no_socket(made: Guild
         await host.make_stay().join()
 
     asyncio.run(main())  # warnings are errors here: a socket that is open would be one
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads  # an idle worker of before may have ended
 
     async def wait() -> None:
         await until(

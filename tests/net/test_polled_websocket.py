@@ -18,7 +18,7 @@ from voicekit.outputs import CloseWebSocket, SendBinary, SendText
 
 from ..independent.certificates import Certificates, write_certificates
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 Handle = Callable[[ServerConnection], None]
 
@@ -45,10 +45,10 @@ def take(websocket: PolledWebSocket, count: int) -> list[str | bytes]:
     """Read messages as a loop does, until there are that many or the end."""
     found: list[str | bytes] = []
     end = time.monotonic() + PATIENCE
+    found += websocket.messages()  # first: they and the end may have come with the upgrade
     while len(found) < count and not websocket.is_over and time.monotonic() < end:
+        select.select([websocket], [], [], 0.5)
         found += websocket.messages()
-        if len(found) < count and not websocket.is_over:
-            select.select([websocket], [], [], 0.5)
     return found
 
 

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from itertools import groupby
 
 import pytest
 
@@ -240,14 +241,15 @@ class SlowSocket:
 @pytest.mark.parametrize("change", ["remove", "close the session", "rebind"])
 def test_who_changes_a_stream_waits_for_the_packet_in_hand(change: str) -> None:
     with Pacer(native=False) as pacer:
-        session, slow = make_session(), SlowSocket()
+        session, slow, other = make_session(), SlowSocket(), SlowSocket()
+        other.end.set()
         stream = pacer.add(session, slow)  # type: ignore[arg-type]
         stream.push(voice(0))
         assert slow.sending.wait(30)
         changes = {
             "remove": stream.remove,
             "close the session": session.close,
-            "rebind": lambda: stream.rebind(SlowSocket()),  # type: ignore[arg-type]
+            "rebind": lambda: stream.rebind(other),  # type: ignore[arg-type]
         }
 
         def work() -> None:
@@ -260,4 +262,5 @@ def test_who_changes_a_stream_waits_for_the_packet_in_hand(change: str) -> None:
         slow.end.set()
         thread.join()
         changed = {"remove": ["sent", "closed", "changed"], "rebind": ["sent", "closed", "changed"]}
-        assert slow.log == changed.get(change, ["sent", "changed"])
+        # The silence behind the packet may be due before the change has its turn; never after.
+        assert [what for what, _ in groupby(slow.log)] == changed.get(change, ["sent", "changed"])

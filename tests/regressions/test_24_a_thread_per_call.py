@@ -19,14 +19,14 @@ from voicekit.trio import connect
 
 
 def test_twenty_calls_that_all_talk_need_no_thread() -> None:
-    before = threading.enumerate()
+    before = set(threading.enumerate())
     pair = Pair(clients=20)
     pair.connect()
     for client in pair.clients:
         pair.play(client, 10)
     pair.drive(0.5)
     assert all(len(client.frames) == 190 for client in pair.clients)
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the threads of the kernel")
