@@ -1,0 +1,1 @@
+# All of it is for other extensions: see _xchacha.pxd.
