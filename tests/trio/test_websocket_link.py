@@ -49,6 +49,14 @@ async def with_pair(
         nursery.cancel_scope.cancel()
 
 
+async def carried(
+    link: WebSocketLink, websocket: Connection, receive: Callable[[str | bytes], None]
+) -> Ending:
+    async with trio.open_nursery() as nursery:  # ends when what writes has ended
+        return await link.carry(websocket, receive, nursery)
+    raise AssertionError("a nursery swallows nothing")
+
+
 def run(use: Callable[[Connection, ServerConnection], Awaitable[None]]) -> None:
     trio.run(with_pair, use, clock=MockClock(autojump_threshold=0))
 
@@ -70,7 +78,7 @@ def test_messages_go_both_ways_in_order_and_keep_their_kind() -> None:
                 await far.aclose(4015, "gone")
 
             with link.scope:
-                ending = await link.carry(near, received.append)
+                ending = await carried(link, near, received.append)
         assert received == ["three", b"four"]
         assert ending == Ending(4015, "gone")
         assert not link.given_up
@@ -83,7 +91,7 @@ def test_a_socket_that_is_cut_ends_without_a_code() -> None:
         link = WebSocketLink()
         await trio.aclose_forcefully(far.stream)
         with link.scope:
-            assert await link.carry(near, lambda message: None) == Ending(None, "")
+            assert await carried(link, near, lambda message: None) == Ending(None, "")
 
     run(use)
 
@@ -96,7 +104,7 @@ def test_closing_sends_what_is_queued_and_then_the_code() -> None:
             @nursery.start_soon
             async def carry() -> None:
                 with link.scope:
-                    await link.carry(near, lambda message: None)
+                    await carried(link, near, lambda message: None)
 
             link.send("last")
             link.close(1000, "bye")
@@ -117,7 +125,7 @@ def test_a_peer_that_does_not_answer_the_close_is_not_waited_for() -> None:
         began = trio.current_time()
         link.close(1000)
         with link.scope:
-            await link.carry(near, lambda message: None)
+            await carried(link, near, lambda message: None)
         assert trio.current_time() - began <= 1.0
 
     run(use)
@@ -130,7 +138,7 @@ def test_a_peer_that_does_not_read_is_lost_after_the_send_timeout() -> None:
         began = trio.current_time()
         link.send("stuck")
         with link.scope:
-            await link.carry(near, lambda message: None)
+            await carried(link, near, lambda message: None)
         assert link.scope.cancelled_caught
         assert not link.given_up
         assert trio.current_time() - began == pytest.approx(3)
@@ -146,7 +154,7 @@ def test_a_backlog_beyond_its_bound_loses_the_socket() -> None:
         assert not link.scope.cancel_called
         link.send("one too many")
         with link.scope:
-            await link.carry(near, lambda message: None)
+            await carried(link, near, lambda message: None)
         assert link.scope.cancelled_caught
         assert not link.given_up
 
@@ -160,7 +168,7 @@ def test_messages_that_come_after_giving_up_are_not_delivered() -> None:
         await far.send("unheard")
         link.close(1000)
         with link.scope:
-            await link.carry(near, received.append)
+            await carried(link, near, received.append)
         assert received == []
 
     run(use)

@@ -43,7 +43,7 @@ class Driver(ConnectionDriver[UdpLink, Network], Engine):
                     try:
                         self._websocket_opened(number)
                         receive = partial(self._receive_message, number)
-                        code, reason = await link.carry(websocket, receive)
+                        code, reason = await link.carry(websocket, receive, self._nursery)
                     finally:
                         await websocket.drop()
         finally:

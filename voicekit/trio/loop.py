@@ -5,7 +5,7 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-__all__ = ["LOOP", "Parking", "TrioLoop"]
+__all__ = ["LOOP", "Occasion", "Parking", "TrioLoop"]
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -47,6 +47,39 @@ class Parking:
         """Wake everybody."""
         if self._lot:
             self._lot.unpark_all()
+
+
+class Occasion:
+    """A `trio.Event` that takes no memory while nobody waits, nor when it is over.
+
+    A call has several, and a program may have thousands of calls.
+    """
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: trio.Event | None = None
+
+    def is_set(self) -> bool:
+        """Whether it has come."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Say that it has come, to whoever waits."""
+        self._is_set = True
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
+
+    async def wait(self) -> None:
+        """Wait until it has come. Like all of trio's, a checkpoint."""
+        if self._is_set:
+            await trio.lowlevel.checkpoint()
+            return
+        if self._event is None:
+            self._event = trio.Event()
+        await self._event.wait()
 
 
 class TrioLoop:

@@ -8,7 +8,7 @@ import trio
 
 from ..driver.pump import Machine, Pump
 from .alarms import Alarm, Alarms, alarms
-from .loop import LOOP
+from .loop import LOOP, Occasion
 
 __all__ = ["Engine", "beside"]
 
@@ -27,8 +27,8 @@ class Engine(Pump):
     def __init__(self, machine: Machine, handle_event: Callable[[Any], object]) -> None:
         super().__init__(machine, handle_event)
         self.scope = trio.CancelScope(shield=True)
-        self.started = trio.Event()
-        self.finished = trio.Event()
+        self.started = Occasion()
+        self.finished = Occasion()
         self._alarm = Alarm(self._ring, self._fail)
         self._alarms: Alarms | None = None  # while it runs
         self._nursery: trio.Nursery

@@ -43,7 +43,7 @@ class WebSocketLink:
         # Starts a task that writes what is queued: most of the time there is nothing, and no
         # task. None before there is a WebSocket, and when it takes no more.
         self._start_writer: Callable[[], object] | None = None
-        self._is_writing = False
+        self._writing: trio.CancelScope | None = None
         self._flushed = LOOP.waiting()
 
     def send(self, message: str | bytes) -> None:
@@ -79,27 +79,35 @@ class WebSocketLink:
         """Treat it as lost: as `drop`, but the owner hears of it."""
         self.scope.cancel()
 
-    async def carry(self, websocket: WebSocket, receive: Callable[[str | bytes], None]) -> Ending:
-        """Carry messages both ways until it ends, and return how. Run it inside ``scope``."""
-        async with trio.open_nursery() as nursery:
-            self._start_writer = partial(nursery.start_soon, self._write, websocket)
-            self._wake_writer()
-            try:
-                while True:
-                    message = await websocket.recv()
-                    if not self.given_up:
-                        receive(message)
-            except ConnectionClosed as error:
-                received = error.rcvd
-            finally:
-                self._start_writer = None
-            nursery.cancel_scope.cancel()
-        self._forget_outgoing()
+    async def carry(
+        self,
+        websocket: WebSocket,
+        receive: Callable[[str | bytes], None],
+        nursery: trio.Nursery,
+    ) -> Ending:
+        """Carry messages both ways until it ends, and return how. Run it inside ``scope``.
+
+        What is sent is sent by a task in ``nursery``, which ends with this, or soon after.
+        """
+        self._start_writer = partial(nursery.start_soon, self._write, websocket)
+        self._wake_writer()
+        try:
+            while True:
+                message = await websocket.recv()
+                if not self.given_up:
+                    receive(message)
+        except ConnectionClosed as error:
+            received = error.rcvd
+        finally:
+            self._start_writer = None
+            if self._writing is not None:
+                self._writing.cancel()
+            self._forget_outgoing()
         return Ending(None, "") if received is None else Ending(received.code, received.reason)
 
     def _wake_writer(self) -> None:
-        if self._outgoing and not self._is_writing and self._start_writer is not None:
-            self._is_writing = True
+        if self._outgoing and self._writing is None and self._start_writer is not None:
+            self._writing = trio.CancelScope()
             self._start_writer()
 
     def _forget_outgoing(self) -> None:
@@ -107,24 +115,26 @@ class WebSocketLink:
         self._flushed.unpark_all()
 
     async def _write(self, websocket: WebSocket) -> None:
+        assert self._writing is not None
         try:
-            while self._outgoing:
-                message = self._outgoing[0]
-                if isinstance(message, _Close):
-                    await websocket.aclose(*message)
-                    break
-                with trio.move_on_after(self._send_timeout) as patience:
-                    await websocket.send(message)
-                if patience.cancelled_caught:
-                    self.lose()
-                del self._outgoing[:1]
-            else:
-                self._is_writing = False
-                self._flushed.unpark_all()
-                return
+            with self._writing:
+                while self._outgoing:
+                    message = self._outgoing[0]
+                    if isinstance(message, _Close):
+                        await websocket.aclose(*message)
+                        break
+                    with trio.move_on_after(self._send_timeout) as patience:
+                        await websocket.send(message)
+                    if patience.cancelled_caught:
+                        self.lose()
+                    del self._outgoing[:1]
+                else:
+                    self._writing = None
+                    self._flushed.unpark_all()
+                    return
         except ConnectionClosed:
             pass  # the reader hears of it too
         finally:
-            if self._is_writing:
+            if self._writing is not None:
                 self._start_writer = None
                 self._forget_outgoing()

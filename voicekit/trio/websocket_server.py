@@ -136,7 +136,7 @@ class WebSocketServer(Engine):
                 path = websocket.request.path if websocket.request is not None else "/"
                 server.websocket_opened(number, path, trio.current_time())
                 self.drain()
-                code, _ = await link.carry(websocket, receive)
+                code, _ = await link.carry(websocket, receive, self._nursery)
             if link.scope.cancelled_caught:
                 await trio.aclose_forcefully(websocket.stream)
                 # Its reader may be waiting for us to take messages, not for the stream.
