@@ -53,6 +53,42 @@ def test_a_paused_stream_takes_frames_up_to_its_depth(native: bool) -> None:
         assert rig.numbers(4 * FRAME + 5 * MS) == [0, 1, 2, 3, 4]
 
 
+def test_what_is_pushed_while_held_begins_together(native: bool) -> None:
+    with told(native) as rig:
+        rig.stream.hold()
+        for voice_ in voices(2):
+            rig.stream.push(voice_)
+            assert rig.run(100 * MS) == []
+        rig.stream.push_many(voices(5)[2:4])
+        assert rig.run(100 * MS) == []
+        rig.stream.release()
+        rig.stream.release()
+        assert rig.numbers(4 * FRAME) == [0, 1, 2, 3]
+        assert rig.stream.stats().underruns == 0
+
+
+def test_what_plays_already_is_not_held(native: bool) -> None:
+    with told(native) as rig:
+        rig.stream.push_many(voices(2))
+        rig.run(5 * MS)
+        rig.stream.hold()
+        rig.stream.push(voice(2))
+        assert rig.numbers(2 * FRAME) == [1, 2]
+        rig.stream.release()
+
+
+def test_a_source_of_many_frames_begins_when_all_that_fit_are_there(native: bool) -> None:
+    with told(native) as rig:
+
+        def read() -> bytes | None:
+            assert rig.run(FRAME) == [], "read slowly: each takes a frame's time"
+            return next(frames, None)
+
+        frames = iter(voices(3))
+        assert rig.stream.fill(read) == 3
+        assert rig.numbers(3 * FRAME) == [0, 1, 2]
+
+
 def test_discard_gives_back_what_was_pushed_in_order(native: bool) -> None:
     with told(native) as rig:
         rig.stream.push_many(voices(5))

@@ -14,6 +14,7 @@ class ToldRing:
         self.waiting: deque[bytes] = deque()
         self.sent: list[bytes] = []
         self.is_paused = False
+        self.is_held = False
         self.is_ending = False
         self.finished = 0
 
@@ -35,6 +36,12 @@ class ToldRing:
         self.is_ending = False
         return True
 
+    def hold(self) -> None:
+        self.is_held = True
+
+    def release(self) -> None:
+        self.is_held = False
+
     def discard(self, keep: int = 0) -> list[bytes]:
         taken = [self.waiting.pop() for _ in range(max(0, len(self.waiting) - keep))]
         return taken[::-1]
@@ -53,6 +60,7 @@ class ToldRing:
         self.is_paused = False
 
     def send(self) -> None:
+        assert not self.is_held, "a schedule does not begin while frames are pushed"
         if self.waiting and not self.is_paused:
             self.sent.append(self.waiting.popleft())
         if not self.waiting and self.is_ending:

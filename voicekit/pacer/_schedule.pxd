@@ -79,6 +79,7 @@ cdef class Schedule(Borrower):
     # What it is told to do.
     cdef bint _active           # in the wheel, or about to be
     cdef bint _paused
+    cdef bint _held             # what is pushed does not begin yet
     cdef bint _ending
     cdef bint _frozen
     cdef bint _removed

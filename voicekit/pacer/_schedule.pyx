@@ -124,7 +124,8 @@ cdef class Schedule(Borrower):
     cdef int _release_and_begin(self) except -1:
         """Give `busy` back; begin a schedule if there is something to send and none."""
         cdef bint begins = not (
-            self._active or self._paused or self._frozen or self._head == self._tail)
+            self._active or self._paused or self._held or self._frozen
+            or self._head == self._tail)
         if begins:
             self._active = True
         vk_release(&self.busy)

@@ -135,14 +135,20 @@ cdef class Stream(Schedule):
 
     cdef int _fill(self, object read, bint finish) except -1:
         cdef int taken = 0
-        while self._has_room():
-            opus = read()
-            if opus is None:
-                if finish:
-                    self.finish()
-                break
-            self.push(opus)
-            taken += 1
+        cdef bint held = self._held
+        self.hold()
+        try:
+            while self._has_room():
+                opus = read()
+                if opus is None:
+                    if finish:
+                        self.finish()
+                    break
+                self.push(opus)
+                taken += 1
+        finally:
+            if not (held or self._removed):
+                self.release()
         return taken
 
     cdef bint _has_room(self) except -1:
@@ -235,6 +241,24 @@ cdef class Stream(Schedule):
         return 0
 
     # -- what it is told -----------------------------------------------------------
+
+    def hold(self):
+        """Begin nothing before `release`: what is pushed until then begins together.
+
+        For a program that may lose the processor between the first frame and the next. What
+        is on its way already goes on.
+        """
+        self._check()
+        self._lock()
+        self._held = True
+        vk_release(&self.busy)
+
+    def release(self):
+        """Begin with what was pushed since `hold`. Idempotent."""
+        self._check()
+        self._lock()
+        self._held = False
+        self._release_and_begin()
 
     def finish(self):
         """End with the frames that wait, then silence; `Finished` follows."""

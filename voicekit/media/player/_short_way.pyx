@@ -42,8 +42,7 @@ cdef class Filled:
         if self._happened or self._calls:
             return False
         track = self._renderer._plain
-        # One that is read in a thread may need a headstart after it has run dry.
-        if track is None or not (pushed or track._reads_plainly is not None):
+        if track is None:
             return False
         count = min(<Py_ssize_t> self._ring.position - self._first, len(pushed))
         for at in range(count):
@@ -53,8 +52,8 @@ cdef class Filled:
             self._first += count
             self._sent = pushed[count - 1]
             del pushed[:count]
-            if not pushed and track._reads_plainly is None:
-                return False
+        if not pushed:  # it begins anew, and may need a headstart
+            return False
         push = self._ring.push
         room = self._ring.room
         while room > 0:

@@ -51,6 +51,12 @@ class Ring(Protocol):
     def push(self, opus: bytes, /) -> bool:
         """Queue one packet; False: it is full."""
 
+    def hold(self) -> None:
+        """Begin nothing before `release`."""
+
+    def release(self) -> None:
+        """Begin with what was pushed since."""
+
     def discard(self, keep: int = 0) -> list[bytes]:
         """Take back what waits, but for the first ``keep``."""
 
@@ -123,14 +129,18 @@ class Filling(Filled):
         ring = self._ring
         if ring is None or self._is_paused:
             return
-        while ring.room and self._may_push(ring):
-            frame = self._render()
-            if frame is None:
-                break
-            ring.push(frame.opus)
-            if frame.samples:  # else it is no Opus: the ring has counted and dropped it
-                self._pushed.append(frame)
-            self._has_finished = False
+        ring.hold()
+        try:
+            while ring.room and self._may_push(ring):
+                frame = self._render()
+                if frame is None:
+                    break
+                ring.push(frame.opus)
+                if frame.samples:  # else it is no Opus: the ring has counted and dropped it
+                    self._pushed.append(frame)
+                self._has_finished = False
+        finally:
+            ring.release()
         if self.is_idle and not self._has_finished:
             self._has_finished = True
             ring.finish()
