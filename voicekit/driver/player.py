@@ -241,13 +241,8 @@ class Player(Engine):
         try:
             if await self._wait_for_headstart() and await self._announce():
                 self.stream = self._open_stream()
-                # The first frame leaves when the ring is full. At once, it would leave the rest
-                # 20 ms to follow: not enough for a slow source, or on a busy machine.
-                self.stream.pause()
                 self._attach(self.stream)
                 self.serve()
-                if not self._is_paused:
-                    self.stream.resume()
                 await self._play()
         except Exception as error:
             over = self._call._is_over

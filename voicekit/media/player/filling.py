@@ -129,6 +129,8 @@ class Filling(Filled):
         ring = self._ring
         if ring is None or self._is_paused:
             return
+        # The first frame alone would leave the rest 20 ms to follow: not enough for a slow source,
+        # or on a busy machine.
         ring.hold()
         try:
             while ring.room and self._may_push(ring):
