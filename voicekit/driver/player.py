@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..codes import SpeakingFlags
 from ..errors import LocalProtocolError, PlaybackError
-from ..media import File, Frames
+from ..media import File, Frames, MixerInput
 from ..media.pcm import FRAME_BYTES
 from ..media.player import (
     CallbackFailed,
@@ -43,6 +43,8 @@ __all__ = ["RING", "Player", "PlayerEvents"]
 RING = 0.1
 #: Seconds after which a source that gives nothing has failed. URLs give up after 10, and say why.
 STALL_TIMEOUT = 15.0
+#: Seconds for which sources in a mixer wait for each other, to begin together.
+GATHERING = 0.2
 
 EVENTS_KEPT = 1000
 FRAMES_PER_SECOND = 50
@@ -80,6 +82,8 @@ class Player(Engine):
         self._connection = call.connection
         self._reading = self._loop.waiting()
         self._read_tracks: set[Track] = set()
+        self._reading_inputs = self._loop.waiting()
+        self._read_inputs: set[tuple[Track, MixerInput]] = set()
         self._streams: list[PlayerEvents] = []
         self._is_claimed = False  # by `Voice.play`, which does not replace anything
         self._running = False
@@ -394,6 +398,10 @@ class Player(Engine):
             self._fail_all(error)
         if self._reading and self._is_hungry:
             self._reading.unpark_all()
+        if self._reading_inputs and any(
+            input.is_read or input.wants(input.ahead // 2) for _, input in self._read_inputs
+        ):
+            self._reading_inputs.unpark_all()
         if self._is_out or self.stream is None:
             self._call._changed.unpark_all()
 
@@ -407,11 +415,27 @@ class Player(Engine):
             track.watch(self._volume_was_set)
             if track.is_blocking:
                 self._call._driver.run_beside(self._read, track)
+        self._admit_inputs(track)
         if not self._running and not self._call._is_over:
             self._running = True
             self._call._driver.run_beside(self._run)
 
+    def _admit_inputs(self, track: Track) -> None:
+        """See to it that what may block in a mixer is read ahead, unless another call does."""
+        mixer = track.mixer
+        if mixer is None or not (
+            track.is_blocking and mixer.read_ahead_by(track, self._inputs_have_changed)
+        ):
+            return
+        for input in mixer.inputs_to_read:
+            if (track, input) not in self._read_inputs:
+                self._read_inputs.add((track, input))
+                self._call._driver.run_beside(self._read_input, track, input)
+
     def _dismiss(self, track: Track) -> None:
+        if track.mixer is not None:
+            track.mixer.release(track)
+            self._reading_inputs.unpark_all()
         if track in self._read_tracks:
             self._read_tracks.discard(track)
             if track.is_blocking and self._reading:
@@ -446,14 +470,19 @@ class Player(Engine):
         """A source's volume was set, by whatever thread."""
         self._call_soon(self._render_anew)
 
+    def _inputs_have_changed(self) -> None:
+        """Sources have come into a mixer or gone, by whatever thread."""
+        self._call_soon(self.serve)
+
     def _render_anew(self) -> None:
         self._take_back()
         self._go_on()
 
-    # -- reading, a task for each track that may block -------------------------------------
+    # -- reading, a task for each track that may block, and for each such input of a mixer ----
 
     async def _read(self, track: Track) -> None:
         try:
+            await self._gather(track)
             while track.reason is None:
                 ahead = self.wants(track)
                 if track.wants(ahead):
@@ -464,10 +493,31 @@ class Player(Engine):
         finally:
             track.close()  # when cancelled; a thread that reads just now does it itself
 
-    async def _read_batch(self, track: Track, ahead: int) -> None:
-        patience = math.inf if track.is_live else STALL_TIMEOUT
-        if not await self._in_thread(partial(track.read, ahead), patience):
-            track.fail(PlaybackError(f"{track.name} gave nothing for {STALL_TIMEOUT:g} s"))
+    async def _gather(self, track: Track) -> None:
+        """Wait until what is to begin together in a mixer can."""
+        until = self._loop.now() + GATHERING
+        while (
+            track.reason is None
+            and track.mixer is not None
+            and track.mixer.is_gathering
+            and self._loop.now() < until
+        ):
+            await self._reading.park_until(until)
+
+    async def _read_input(self, track: Track, input: MixerInput) -> None:
+        try:
+            while track.reason is None and not input.is_read:
+                if input.wants():
+                    await self._read_batch(input, input.ahead)
+                else:
+                    await self._reading_inputs.park()
+        finally:
+            self._read_inputs.discard((track, input))
+
+    async def _read_batch(self, read: Track | MixerInput, ahead: int) -> None:
+        patience = math.inf if read.is_live else STALL_TIMEOUT
+        if not await self._in_thread(partial(read.read, ahead), patience):
+            read.fail(PlaybackError(f"{read.name} gave nothing for {STALL_TIMEOUT:g} s"))
         self.serve()
 
     # -- of the event loop -----------------------------------------------------------------

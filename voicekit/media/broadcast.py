@@ -104,34 +104,35 @@ class BroadcastListener:
     def __init__(self, broadcast: Broadcast, start: int) -> None:
         #: Frames that were gone when this listener came to them.
         self.missed = 0
-        self._broadcast = broadcast
+        #: What it listens to.
+        self.broadcast = broadcast
         self._next = start
         self._closed = False
 
     @property
     def blocking(self) -> bool:
         """Whether `read` may wait, as the source says."""
-        return bool(getattr(self._broadcast.source, "blocking", True))
+        return bool(getattr(self.broadcast.source, "blocking", True))
 
     @property
     def live(self) -> bool:
         """Whether to ask for each frame only when it is due, as the source says."""
-        return bool(getattr(self._broadcast.source, "live", False))
+        return bool(getattr(self.broadcast.source, "live", False))
 
     @property
     def duration(self) -> float | None:
         """Length of the source in seconds; None if unknown."""
-        duration = getattr(self._broadcast.source, "duration", None)
+        duration = getattr(self.broadcast.source, "duration", None)
         return None if duration is None else float(duration)
 
     @property
     def passthrough(self) -> bool:
         """Whether the source gives Opus as it came."""
-        return bool(getattr(self._broadcast.source, "passthrough", False))
+        return bool(getattr(self.broadcast.source, "passthrough", False))
 
     def read(self) -> bytes | None:
         """Return the next frame, or None at the end. Raises what the source raised, each time."""
-        found = None if self._closed else self._broadcast._take(self._next)
+        found = None if self._closed else self.broadcast._take(self._next)
         if found is None:
             return None
         number, frame = found
@@ -142,9 +143,9 @@ class BroadcastListener:
     def report_loss(self, fraction: float) -> None:
         """Tell what this call's receivers report, 0 to 1; the encoder gets the worst of all."""
         if not self._closed:
-            self._broadcast._report_loss(self, fraction)
+            self.broadcast._report_loss(self, fraction)
 
     def close(self) -> None:
         """Stop listening; the others go on. Idempotent."""
         self._closed = True
-        self._broadcast._report_loss(self, None)
+        self.broadcast._report_loss(self, None)

@@ -38,6 +38,7 @@ class Player(player.Player):
     # KeyboardInterrupt belongs to the owner of the call, who then leaves properly.
     _run = trio.lowlevel.enable_ki_protection(player.Player._run)
     _read = trio.lowlevel.enable_ki_protection(player.Player._read)
+    _read_input = trio.lowlevel.enable_ki_protection(player.Player._read_input)
 
     async def _in_thread(self, act: Callable[[], object], patience: float | None = None) -> bool:
         if patience is None:

@@ -52,7 +52,12 @@ def frames_of(source: AudioSource, most: int = 1000) -> Samples:
     frames: list[bytes] = []
     while len(frames) < most and (pcm := source.read_pcm()) is not None:
         frames.append(pcm)
-    return np.frombuffer(b"".join(frames), np.int16).reshape(-1, FRAME, 2)
+    return as_frames(frames)
+
+
+def as_frames(pcm: list[bytes]) -> Samples:
+    """Shape (frames, 960, 2)."""
+    return np.frombuffer(b"".join(pcm), np.int16).reshape(-1, FRAME, 2)
 
 
 def amplitudes(frames: Samples, hertz: float) -> npt.NDArray[np.float64]:

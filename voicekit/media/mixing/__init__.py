@@ -2,6 +2,7 @@
 
 from .ducking import Ducking
 from .fading import equal_power
-from .mixer import InputEnded, Mixer, MixerInput
+from .input import MixerInput
+from .mixer import InputEnded, Mixer
 
 __all__ = ["Ducking", "InputEnded", "Mixer", "MixerInput", "equal_power"]

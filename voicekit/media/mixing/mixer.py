@@ -2,82 +2,23 @@
 
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from ...errors import LocalProtocolError
 from .._mix import Bus, level
-from ..pcm import FRAME_BYTES
 from ..sources.encoding import EncoderOptions
-from ..sources.source import AudioSource, checked_volume
-from .ducking import Ducker, Ducking, Voicing
+from ..sources.source import AudioSource
+from .ducking import Ducking
+from .input import SILENCE, MixerInput
 
-__all__ = ["InputEnded", "Mixer", "MixerInput"]
+__all__ = ["InputEnded", "Mixer"]
 
-_SILENCE = bytes(FRAME_BYTES)
 #: Ends and failures that wait; of more the oldest are dropped: nobody asks for them.
 _ENDS_KEPT = 1000
-
-
-class MixerInput:
-    """One source in a `Mixer`; `Mixer.add` makes it. Any thread may set what can be set."""
-
-    def __init__(
-        self,
-        source: AudioSource,
-        volume: float,
-        ducks: "bool | Collection[MixerInput]",
-        ducking: Ducking,
-    ) -> None:
-        #: What plays.
-        self.source = source
-        #: Whom it ducks while it is heard: True for all that duck nobody, or some of the others.
-        self.ducks = ducks
-        #: Whether it plays no more: at its end, failed, removed, or the mixer was closed.
-        self.ended = False
-        #: Why it failed, if it did.
-        self.error: Exception | None = None
-        self._volume = checked_volume(volume)
-        self._removed = False
-        self._gain = self._volume  # with which the last frame ended
-        self._ducker = Ducker(ducking)
-        self._voicing = Voicing(ducking)
-
-    def __repr__(self) -> str:
-        return f"<MixerInput {self.source!r} at {self._volume:g}>"
-
-    @property
-    def volume(self) -> float:
-        """Loudness in the mix as a factor, beside that of the source; see `AudioSource.volume`."""
-        return self._volume
-
-    @volume.setter
-    def volume(self, value: float) -> None:
-        self._volume = checked_volume(value)
-
-    def _read(self) -> bytes | None:
-        """Return the next frame; None: there is no more, see `error`."""
-        try:
-            pcm = self.source.read_pcm()
-            if pcm is not None and len(pcm) != FRAME_BYTES:
-                raise ValueError(f"a frame has {FRAME_BYTES} bytes, not {len(pcm)}")
-        except Exception as error:  # anybody's source: the others go on
-            self.error = error
-            return None
-        return pcm
-
-    def _is_ducked_by(self, speaker: "MixerInput") -> bool:
-        if isinstance(speaker.ducks, bool):
-            return speaker.ducks and not self.ducks
-        return self in speaker.ducks
-
-    def _end(self) -> None:
-        self.ended = True
-        try:
-            self.source.close()
-        except Exception as error:
-            self.error = self.error or error
+#: Frames for which an input that comes is waited for by those that come with it: 0.2 s.
+_PATIENCE = 10
 
 
 class InputEnded(msgspec.Struct, frozen=True):
@@ -96,6 +37,10 @@ class Mixer(AudioSource):
 
     Without a source it is at its end, or with ``keep_open`` gives silence until `close`. A sum
     that passes full scale is bent softly; below that nothing is changed.
+
+    It waits for each source that it reads. A player has threads read those that may block ahead
+    (`read_ahead_by`); then one that stalls is silent until it has a few frames, and goes on where
+    it stopped.
     """
 
     live = True
@@ -117,6 +62,10 @@ class Mixer(AudioSource):
         self._mixing = threading.Lock()  # while sources are read, which may take long
         self._ends: deque[InputEnded] = deque(maxlen=_ENDS_KEPT)
         self._failures: deque[tuple[AudioSource, Exception]] = deque(maxlen=_ENDS_KEPT)
+        self._stalls: deque[AudioSource] = deque(maxlen=_ENDS_KEPT)
+        self._reader: object | None = None
+        self._wake: Callable[[], object] | None = None
+        self._within: Mixer | None = None
         self._bus = Bus()
         for source in sources:
             self.add(source)
@@ -133,7 +82,9 @@ class Mixer(AudioSource):
         volume: float = 1.0,
         ducks: bool | Collection[MixerInput] = False,
     ) -> MixerInput:
-        """Have a source heard from the next frame on. Any thread.
+        """Have a source heard from the next frame on; one that is read ahead, once a few are there.
+
+        Any thread.
 
         ``ducks``: whom it lowers while it is heard, as the mixer's ``ducking`` says: True for
         all that duck nobody themselves, whenever they are added, or some inputs.
@@ -148,7 +99,10 @@ class Mixer(AudioSource):
                 raise LocalProtocolError("a mixer can not be in itself")
             if any(input.source is source for input in self._inputs):
                 raise LocalProtocolError("this source is in the mixer already")
+            if isinstance(source, Mixer):
+                source._within = self
             self._inputs = (*self._inputs, added)
+        self._has_changed()
         return added
 
     def remove(self, input: MixerInput) -> None:
@@ -157,6 +111,7 @@ class Mixer(AudioSource):
         Nothing happens if it is not in it (any more).
         """
         input._removed = True
+        self._has_changed()
 
     def poll(self) -> InputEnded | None:
         """Return the next source that came to its end or failed; None: no more did so far."""
@@ -165,6 +120,96 @@ class Mixer(AudioSource):
     def take_failure(self) -> tuple[AudioSource, Exception] | None:
         """Return the next source that failed, and why: what a player reports. Else None."""
         return self._failures.popleft() if self._failures else None
+
+    def take_stall(self) -> AudioSource | None:
+        """Return the next source that had no frame when one was due; else None. As above."""
+        return self._stalls.popleft() if self._stalls else None
+
+    # -- inputs that are read ahead: for who plays it ---------------------------------------
+
+    def read_ahead_by(self, reader: object, wake: Callable[[], object]) -> bool:
+        """Have ``reader`` read `inputs_to_read`, until `release`; False: somebody else does.
+
+        From then on the mixer waits for none of them. ``wake`` is called, by whatever thread, when
+        sources have come or gone.
+        """
+        with self._changing:
+            if self._reader is None:
+                self._reader, self._wake = reader, wake
+            return self._reader is reader
+
+    def release(self, reader: object) -> None:
+        """Take note that ``reader`` reads no more. Nothing happens if it did not."""
+        with self._changing:
+            if self._reader is reader:
+                self._reader = self._wake = None
+
+    @property
+    def inputs_to_read(self) -> list[MixerInput]:
+        """Those that are to be read ahead, those of mixers in this one among them."""
+        found = [input for input in self._inputs if input.may_stall and not input.is_read]
+        return found + [input for mixer in self._mixers for input in mixer.inputs_to_read]
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether inputs that begin together are not there yet, and not long waited for."""
+        return any(
+            not input._is_ready and input._waited < _PATIENCE for input in self._away
+        ) or any(mixer.is_gathering for mixer in self._mixers)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether `next_pcm` would have nothing but silence, for all that is in it has stalled."""
+        inputs = self._inputs
+        if self.keep_open or not (inputs and self._is_read_ahead):
+            return False
+        return all(
+            input.source.is_waiting
+            if isinstance(input.source, Mixer)
+            else input.may_stall and not input._is_ready
+            for input in inputs
+        )
+
+    @property
+    def _is_read_ahead(self) -> bool:
+        within = self._within
+        return self._reader is not None or (within is not None and within._is_read_ahead)
+
+    def _has_changed(self) -> None:
+        wake, within = self._wake, self._within
+        if wake is not None:
+            wake()
+        if within is not None:
+            within._has_changed()
+
+    @property
+    def _mixers(self) -> list["Mixer"]:
+        return [input.source for input in self._inputs if isinstance(input.source, Mixer)]
+
+    @property
+    def _away(self) -> list[MixerInput]:
+        """Those that are to begin, or to go on, once they have a headstart."""
+        return [input for input in self._inputs if input.may_stall and not input._plays]
+
+    def _arrange(self) -> None:
+        """Go on without what has nothing; have what has a headstart begin.
+
+        What came together begins together: they may be parts of one piece of music.
+        """
+        for input in self._inputs:
+            if input.may_stall and input._plays and not input._is_ready:
+                input._stall()
+                input._waited = _PATIENCE
+                self._stalls.append(input.source)
+        away = self._away
+        if all(input._is_ready or input._waited >= _PATIENCE for input in away):
+            for input in away:
+                if input._is_ready:
+                    input._begin()
+        for input in away:
+            input._waited += 1
+
+    # -- the mix ---------------------------------------------------------------------------
 
     def next_pcm(self) -> bytes | None:
         """Return the next 20 ms of the mix, its volume not applied; None at the end."""
@@ -175,8 +220,13 @@ class Mixer(AudioSource):
         return pcm
 
     def _mix(self) -> bytes | None:
+        is_read_ahead = self._is_read_ahead
+        if is_read_ahead:
+            self._arrange()
         inputs = self._inputs
-        frames = [(input, pcm) for input in inputs if (pcm := input._read()) is not None]
+        frames = [
+            (input, pcm) for input in inputs if (pcm := input._next(is_read_ahead)) is not None
+        ]
         speakers = [
             input
             for input, pcm in frames
@@ -192,7 +242,7 @@ class Mixer(AudioSource):
             self._drop([input for input in inputs if input not in going_on])
         if frames:
             return self._bus.take()
-        return _SILENCE if self.keep_open or self._inputs else None
+        return SILENCE if self.keep_open or self._inputs else None
 
     def close(self) -> None:
         """End it, and close all that is in it. Idempotent.
@@ -202,6 +252,7 @@ class Mixer(AudioSource):
         with self._changing:
             super().close()
         self._end_all()
+        self._has_changed()
 
     def _end_all(self) -> None:
         if not self._mixing.acquire(blocking=False):

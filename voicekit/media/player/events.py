@@ -59,7 +59,10 @@ class SourceFailed(msgspec.Struct, frozen=True):
 
 
 class Stalled(msgspec.Struct, frozen=True):
-    """A source had no frame when one was due: silence goes out until it has."""
+    """A source had no frame when one was due: silence goes out until it has.
+
+    So for one in a `Mixer`, whose others go on.
+    """
 
     source: object
 

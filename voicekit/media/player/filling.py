@@ -223,7 +223,7 @@ class Filling(Filled):
             self._note(self._renderer.take_notes())
         for track in self._tracks:
             self._admit(track)
-            self._happened += (SourceFailed(*failure) for failure in track.take_failures())
+            self._happened += track.take_events()
         self._deliver()
 
     # -- the ring --------------------------------------------------------------------------------

@@ -4,15 +4,17 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from ..._rtp import SAMPLE_RATE
 from ...errors import MediaError, PlaybackError, VoicekitError
+from ..broadcast import BroadcastListener
 from ..mixing import Mixer
 from ..pcm import CHANNELS, FRAME_SAMPLES, SAMPLE_BYTES
 from ..sources import AudioSource, EncoderOptions, File, Frames, open_source
 from ._pieces import SETTLING, Piece, Waiting
-from .events import EndReason
+from .events import EndReason, PlayerEvent, SourceFailed, Stalled
 
 if TYPE_CHECKING:
     from ...opus import Decoder
@@ -47,6 +49,8 @@ class Track(Waiting):
         self.after = after
         #: None until `read` has opened it.
         self.source: Frames | None = None
+        #: What its source mixes, also one that several calls listen to.
+        self.mixer: Mixer | None = None
         self.is_owned = is_file(given)
         self._reads_plainly: Callable[[], bytes | None] | None = None
         self._has_position = False
@@ -128,10 +132,11 @@ class Track(Waiting):
         except Exception as error:  # anybody's source
             self.fail(failure(self, error))
 
-    def take_failures(self) -> Iterator[tuple[object, Exception]]:
-        """Yield what has failed within the source and did not end it: sources in a mixer."""
-        if isinstance(self.source, Mixer):
-            yield from iter(self.source.take_failure, None)
+    def take_events(self) -> Iterator[PlayerEvent]:
+        """Yield what has happened within the source and did not end it: in a mixer."""
+        if self.mixer is not None:
+            yield from map(Stalled, iter(self.mixer.take_stall, None))
+            yield from starmap(SourceFailed, iter(self.mixer.take_failure, None))
 
     @property
     def has_ended(self) -> bool:
@@ -192,10 +197,16 @@ class Track(Waiting):
 
     def wants(self, ahead: int = AHEAD) -> bool:
         """Whether there is something to `read`, for ``ahead`` samples to be there."""
-        if self._is_closing:
+        if self._is_closing or (self.mixer is not None and self._is_waiting):
             return False
         waits = self._ended or self._samples >= ahead
         return self._target is not None or self.source is None or not waits
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether all that a mixer mixes has stalled. A broadcast goes on, in silence."""
+        mixer = self.mixer
+        return mixer is not None and mixer is self.source and mixer.is_waiting
 
     def read(self, ahead: int = AHEAD) -> None:
         """Open it, go where it was sent to, and read up to a batch. It raises nothing.
@@ -216,6 +227,8 @@ class Track(Waiting):
 
     def _adopt(self, source: Frames) -> None:
         self.source = source
+        heard = source.broadcast.source if isinstance(source, BroadcastListener) else source
+        self.mixer = heard if isinstance(heard, Mixer) else None
         self._has_position = hasattr(source, "position")
         if not (self.is_blocking or isinstance(source, AudioSource)):
             self._reads_plainly = source.read

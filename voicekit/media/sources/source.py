@@ -148,8 +148,10 @@ class AudioSource(abc.ABC):
         3840 bytes: 48 kHz, stereo, int16 in the machine's order, the volume applied.
         """
         pcm = None if self._closed else self.next_pcm()
-        if pcm is None:
-            return None
+        return None if pcm is None else self._at_volume(pcm)
+
+    def _at_volume(self, pcm: bytes) -> bytes:
+        """Return what `next_pcm` gave, as loud as it is to be now. In order, each once."""
         before, self._applied = self._applied, self._gain
         if before == self._applied == 1:
             return pcm
