@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from voicekit.errors import PlaybackError
 from voicekit.media import AudioSource, Broadcast, Mixer, PushSource, open_source
 from voicekit.media.player import PlayerEvent, SourceFailed, Stalled, TrackEnded
 
-from ..trio.calls import MOUTH, info
-from .libraries import lib
+from ..trio.calls import GUILD, info
+from .libraries import lib, until
 from .test_player_threads import PATIENCE, on_sockets
 
 
@@ -55,11 +54,6 @@ class Noted(Mixer):
     @property
     def hundreds(self) -> list[int]:
         return hundreds(as_frames(self.mixed))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        await lib.sleep(0.01)
 
 
 def test_one_stalls_the_others_go_on_and_it_joins_in_where_it_stopped() -> None:
@@ -210,7 +204,7 @@ def test_when_the_call_that_read_for_a_broadcast_ends_another_does() -> None:
         await voice.player.play(radio.listen())
         await until(lambda: len(mixer.mixed) > 5)
         url = voice.connection.info.endpoint
-        async with lib.connect(info(url, MOUTH + 1)) as other:
+        async with lib.connect(info(url, guild=GUILD + 1)) as other:
             await other.player.play(radio.listen())
             await until(lambda: other.frames_played > 5)
             voice.player.stop()
