@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.independent.process import OURS, ServerProcess
+from voicekit.errors import MediaError
+from voicekit.media import read_manifest
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
@@ -57,6 +61,18 @@ def finish(
 
 def events(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
+
+
+def wait_recorded(directory: Path, user_id: int, frames: int, patience: float = DEADLINE) -> None:
+    """Wait until ``voicekit record`` knows of so many frames of a user; it says so every second."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        tracks = []
+        with suppress(MediaError):  # it has not begun
+            tracks = read_manifest(directory).tracks
+        if any(one.user_id == user_id and one.frames + one.lost >= frames for one in tracks):
+            return
+        time.sleep(0.05)
 
 
 def served(*flags: object) -> ServerProcess:

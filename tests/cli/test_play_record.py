@@ -15,7 +15,15 @@ from tests.independent.process import ServerProcess
 from voicekit.codes import SILENCE_FRAME
 from voicekit.media import read_opus_packets
 
-from .processes import call_flags, finish, independently_served, served, start
+from .processes import (
+    DEADLINE,
+    call_flags,
+    finish,
+    independently_served,
+    served,
+    start,
+    wait_recorded,
+)
 from .tunes import write_tune
 
 Server = Callable[..., ServerProcess]
@@ -25,7 +33,7 @@ SECONDS = 4.0
 
 
 def play_and_record(
-    endpoint: str, tmp_path: Path, *more: object
+    endpoint: str, tmp_path: Path, *more: object, patience: float = DEADLINE
 ) -> tuple[dict[str, Any], dict[str, Any], Path]:
     """Record while a tune is played; return both last events and the tune."""
     tune = write_tune(tmp_path / "tune.ogg", SECONDS)
@@ -35,7 +43,7 @@ def play_and_record(
         assert recorder.stdout is not None
         assert json.loads(recorder.stdout.readline())["event"] == "ready"
         played = finish(start("play", tune, *call_flags(endpoint, PLAYER), *more))[-1]
-        time.sleep(0.5)  # the last datagram is on its way
+        wait_recorded(tmp_path / "out", PLAYER, played["frames_sent"] + 5, patience)
         recorder.send_signal(signal.SIGINT)
         recorded = finish(recorder, code=130)[-1]
     finally:
@@ -102,7 +110,8 @@ def test_through_a_lost_websocket_in_mid_play(serve: Server, fault: str, tmp_pat
 
 def test_what_is_lost_is_reported_as_lost(tmp_path: Path) -> None:
     with served("--loss", 5, "--seed", 7) as server:
-        played, recorded, _ = play_and_record(server.url, tmp_path)
+        # Whether there is more to come, nobody knows.
+        played, recorded, _ = play_and_record(server.url, tmp_path, patience=3.0)
         dropped = server.session_of(LISTENER)["dropped_to"]
     (track,) = [track for track in recorded["tracks"] if track["user_id"] == PLAYER]
     sent = played["frames_sent"] + 5
@@ -123,7 +132,7 @@ def test_ctrl_c_leaves_the_call_properly(tmp_path: Path) -> None:
                 pass
             time.sleep(0.5)
             player.send_signal(signal.SIGINT)
-            out, err = player.communicate(timeout=10)
+            out, err = player.communicate(timeout=DEADLINE)
         finally:
             if player.poll() is None:
                 player.kill()
@@ -151,7 +160,7 @@ def test_ctrl_c_while_nobody_answers(command: str, tmp_path: Path) -> None:
             connection, _ = mute.accept()
             with connection:
                 caller.send_signal(signal.SIGINT)
-                _, err = caller.communicate(timeout=10)
+                _, err = caller.communicate(timeout=DEADLINE)
         finally:
             if caller.poll() is None:
                 caller.kill()
@@ -168,5 +177,5 @@ def test_the_token_may_come_from_the_environment_or_stdin(tmp_path: Path) -> Non
         without = flags[:at] + flags[at + 2 :]
         finish(start("play", tune, *without, VOICEKIT_TOKEN="secret-token"))
         player = start("play", tune, *without, "--token", "-")
-        out, err = player.communicate("secret-token\n", timeout=30)
+        out, err = player.communicate("secret-token\n", timeout=DEADLINE)
         assert player.returncode == 0, err + out

@@ -9,7 +9,7 @@ import pytest
 
 from voicekit.media import read_manifest
 
-from .processes import call_flags, finish, served, start
+from .processes import call_flags, finish, served, start, wait_recorded
 from .tunes import write_tune
 
 PLAYER, LISTENER = 11, 12
@@ -27,7 +27,8 @@ def test_a_recording_with_a_mix_and_its_report(file_format: str, tmp_path: Path)
         try:
             assert recorder.stdout is not None
             assert json.loads(recorder.stdout.readline())["event"] == "ready"
-            finish(start("play", tune, *call_flags(server.url, PLAYER)))
+            played = finish(start("play", tune, *call_flags(server.url, PLAYER)))[-1]
+            wait_recorded(out, PLAYER, played["frames_sent"] + 5)
             recorder.send_signal(signal.SIGINT)
             done = finish(recorder, code=130)[-1]
         finally:

@@ -6,7 +6,6 @@ measured: ``pytest -n 0 -s``.
 """
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.cli.processes import call_flags, finish, served, start
+from tests.cli.processes import call_flags, finish, served, start, wait_recorded
 from tests.cli.tunes import tune, write_tune
 from tests.measure import MIN_FRAME_SNR, MIN_SNR, measure
 from voicekit.codes import SILENCE_FRAME
@@ -73,7 +72,7 @@ def minute(tmp_path_factory: pytest.TempPathFactory) -> Minute:
     with served("--loss", LOSS, "--seed", SEED) as server:
         recorder = start(
             *("record", directory / "lossy", *call_flags(server.url, LISTENER)),
-            *("--seconds", PATIENCE),
+            *("--seconds", 10 * PATIENCE),  # until the signal
         )
         demo = player = None
         try:
@@ -83,9 +82,10 @@ def minute(tmp_path_factory: pytest.TempPathFactory) -> Minute:
             player = start("play", song, *call_flags(server.url, PLAYER))
             played = finish(player, PATIENCE)[-1]
             demonstrated = finish(demo, PATIENCE)[-1]
-            time.sleep(0.5)  # for the last packet to arrive, which says nothing
+            # All but the first packet and the last, which are lost.
+            wait_recorded(directory / "lossy", PLAYER, FRAMES + len(SILENCE) - 2)
             recorder.send_signal(2)
-            out, err = recorder.communicate(timeout=10)
+            out, err = recorder.communicate(timeout=PATIENCE)
             assert recorder.returncode == 130, err
         finally:
             for process in (recorder, demo, player):
