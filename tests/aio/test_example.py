@@ -27,4 +27,6 @@ def test_it_plays_a_file_to_its_end(tmp_path: Path) -> None:
         )
         assert (run.stdout, run.stderr) == (b"", b"")
         (said,) = ended(server)
-    assert (said.packets_valid, said.packets_bad, said.close_code) == (30, {}, 1000)
+    # Silence in between, too, where the machine was late.
+    assert (said.frames_clear, said.packets_bad, said.close_code) == (25, {}, 1000)
+    assert said.frames_silence >= 5
