@@ -166,6 +166,34 @@ def test_a_program_that_computes_is_not_heard() -> None:
     trio.run(main)
 
 
+def test_with_a_deep_ring_audio_begins_when_more_is_there() -> None:
+    class Hesitant(Blocking):
+        count = 0
+
+        def read(self) -> bytes | None:
+            self.count += 1
+            if self.count == 11:
+                time.sleep(0.4)  # twice as long as what it gave lasts
+            return super().read()
+
+    async def main() -> None:
+        heard: list[bytes] = []
+        with trio.fail_after(PATIENCE):
+            async with (
+                running_server() as listening,
+                connect(info(listening.url, EARS), config=LISTENER) as ears,
+                connect(info(listening.url, MOUTH)) as mouth,
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(collect, ears.frames(), heard)
+                await mouth.play(Hesitant(numbered(40)), ring=1.0)
+                await until(lambda: len(heard) >= 45)
+                nursery.cancel_scope.cancel()
+        assert heard == numbered(40) + SILENCE
+
+    trio.run(main)
+
+
 def test_a_dry_source_is_heard_as_silence_and_goes_on() -> None:
     heard: list[bytes] = []
 

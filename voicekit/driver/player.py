@@ -24,6 +24,7 @@ from ..media.player import (
     PlayerEvent,
     Track,
 )
+from ..media.player.filling import HEADSTART
 from ..media.player.track import After
 from ..pacer import Finished, KeyExhausted, LatePolicy, Stream, StreamState, Underrun
 from .call import GROUP_TIMEOUT, SILENCE_TIMEOUT
@@ -242,6 +243,8 @@ class Player(Engine):
 
     async def _run(self) -> None:
         """Play until nothing is left and the silence is out. One task, while there is something."""
+        # A deep ring is for who would rather begin later than have a gap.
+        self._headstart = max(HEADSTART, round(self.ring * FRAMES_PER_SECOND / 2))
         try:
             if await self._wait_for_headstart() and await self._announce():
                 self.stream = self._open_stream()
@@ -271,7 +274,7 @@ class Player(Engine):
         while await self._wait_to_be_heard():
             track = self._track
             assert track is not None, "it would be idle"
-            if self._is_ready(track):
+            if self._may_begin(track):
                 return True
             await self._call._changed.park()
         return False

@@ -78,6 +78,7 @@ class Filling(Filled):
 
     def __init__(self) -> None:
         self._renderer = Renderer()
+        self._headstart = HEADSTART  #: more where the ring is deep: see `_may_begin`
         self._ring: Ring | None = None
         self._pushed: list[Frame] = []  # and, as far as is known, not sent
         self._first = 0  # the number of the first of them, as the ring counts
@@ -174,10 +175,16 @@ class Filling(Filled):
             return True
         if track.is_live and ring.queued >= LIVE_AHEAD:
             return False
-        return ring.queued > 0 or self._is_ready(track)
+        return ring.queued > 0 or self._may_begin(track)
+
+    def _may_begin(self, track: Track) -> bool:
+        """Whether a track is so far ahead that audio may begin, or go on after it has run dry."""
+        if track.is_live or not track.is_blocking or track.has_ended:
+            return self._is_ready(track)
+        return track.samples >= self._headstart * FRAME_SAMPLES
 
     def _is_ready(self, track: Track) -> bool:
-        """Whether a track may begin, or go on after it has run dry."""
+        """Whether a track has enough to take the place of another."""
         if not track.is_blocking:
             return True
         return track.has_ended or track.samples >= HEADSTART * FRAME_SAMPLES
