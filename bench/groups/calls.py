@@ -8,7 +8,6 @@ were fixed when the streams began, no ring has run dry, and nothing was lost.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -31,7 +30,7 @@ LADDERS = {
     True: (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000),
 }
 STEP = 5.0
-#: A machine that is shared stalls for some milliseconds now and then: a step may be repeated.
+#: A machine that is shared stalls for some milliseconds now and then: each number has some tries.
 TRIES = 3
 QUICK_CALLS, QUICK_SECONDS = 40, 1.5
 #: Calls for each process of `run_workers`.
@@ -114,17 +113,21 @@ def measure_one(calls: int, seconds: float, *, duplex: bool) -> Found:
 def _most(seconds: float, duplex: bool) -> Found:
     """Climb until a number is not held; then hold the last one that was for the whole time."""
     ladder = LADDERS[duplex]
-    held = list(takewhile(partial(_can_hold, duplex=duplex), ladder))
-    for calls in reversed(held):
-        found = measure_one(calls, seconds, duplex=duplex)
+    held = list(takewhile(lambda calls: _tried(calls, STEP, duplex).is_held, ladder))
+    for calls in reversed(held[1:]):
+        found = _tried(calls, seconds, duplex)
         if found.is_held:
             return found
-    return measure_one(ladder[0], seconds, duplex=duplex)
+    return _tried(ladder[0], seconds, duplex)
 
 
-def _can_hold(calls: int, *, duplex: bool) -> bool:
-    """Whether the core holds so many for a step when nothing else disturbs it: in one of some."""
-    return any(measure_one(calls, STEP, duplex=duplex).is_held for _ in range(TRIES))
+def _tried(calls: int, seconds: float, duplex: bool) -> Found:
+    """Return the first of some tries that was held: all that else disturbs it is chance."""
+    for _ in range(TRIES):
+        found = measure_one(calls, seconds, duplex=duplex)
+        if found.is_held:
+            break
+    return found
 
 
 def _rows(found: Found, duplex: bool, *, budget: bool) -> Iterator[Row]:
