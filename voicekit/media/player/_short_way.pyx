@@ -35,8 +35,7 @@ cdef class Filled:
         """Note what was sent and fill the ring; False: there is more to do than that."""
         cdef Waiting track
         cdef list pushed = self._pushed
-        cdef Passed frame
-        cdef Py_ssize_t count, at, room
+        cdef Py_ssize_t count, at
         if self._ring is None or self._is_paused or self._incoming is not None:
             return False
         if self._happened or self._calls:
@@ -52,10 +51,21 @@ cdef class Filled:
             self._first += count
             self._sent = pushed[count - 1]
             del pushed[:count]
-        if not pushed:  # it begins anew, and may need a headstart
+        if pushed:
+            return self._push_more(track)
+        if track._reads_plainly is None:    # read in a thread: it may need a headstart
             return False
+        self._ring.hold()   # as `Filling._fill` does
+        try:
+            return self._push_more(track)
+        finally:
+            self._ring.release()
+
+    cdef bint _push_more(self, Waiting track) except -1:
+        cdef Passed frame
+        cdef list pushed = self._pushed
+        cdef Py_ssize_t room = self._ring.room
         push = self._ring.push
-        room = self._ring.room
         while room > 0:
             frame = track.take_passed()
             if frame is None:
