@@ -115,7 +115,7 @@ def test_a_url_that_stalls_in_the_middle(recovers: bool) -> None:
 def test_one_that_stalls_for_too_long_fails_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("voicekit.driver.player.STALL_TIMEOUT", 0.5)
+    monkeypatch.setattr("voicekit.driver.reading.STALL_TIMEOUT", 0.5)
     music, speech = Numbered(80), Stuck(60, 10)
     mixer = Noted(music, speech)
 

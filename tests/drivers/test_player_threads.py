@@ -72,7 +72,7 @@ def test_a_source_that_stalls_is_told_given_up_and_followed_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What it has given lasts 0.2 s; that it ran dry has to show before it is given up.
-    monkeypatch.setattr("voicekit.driver.player.STALL_TIMEOUT", 3.0)
+    monkeypatch.setattr("voicekit.driver.reading.STALL_TIMEOUT", 3.0)
     stuck = Stuck(1, 10)
 
     async def use(voice: Voice, heard: list[bytes]) -> None:

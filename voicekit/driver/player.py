@@ -8,18 +8,16 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ..codes import SpeakingFlags
-from ..errors import LocalProtocolError, PlaybackError
-from ..media import File, Frames, MixerInput
+from ..errors import LocalProtocolError
+from ..media import File, Frames
 from ..media.pcm import FRAME_BYTES
 from ..media.player import (
     CallbackFailed,
     Continued,
     EndReason,
-    Engine,
     Interrupted,
     PlayerEvent,
     Track,
@@ -29,8 +27,8 @@ from ..media.player.track import After
 from ..pacer import Finished, KeyExhausted, LatePolicy, Stream, StreamState, Underrun
 from .call import GROUP_TIMEOUT, SILENCE_TIMEOUT
 from .feeder import Feeder
-from .loop import Loop
 from .loop_pacer import LoopPacer, way_of
+from .reading import ReadingEngine
 from .streams import Queue
 
 if TYPE_CHECKING:
@@ -42,10 +40,6 @@ __all__ = ["RING", "Player", "PlayerEvents"]
 #: What is queued in the pacer, in seconds: five frames are enough for an event loop that is
 #: busy for some tens of milliseconds.
 RING = 0.1
-#: Seconds after which a source that gives nothing has failed. URLs give up after 10, and say why.
-STALL_TIMEOUT = 15.0
-#: Seconds for which sources in a mixer wait for each other, to begin together.
-GATHERING = 0.2
 
 EVENTS_KEPT = 1000
 FRAMES_PER_SECOND = 50
@@ -63,28 +57,22 @@ class PlayerEvents(Queue[PlayerEvent]):
         self._end()
 
 
-class Player(Engine):
+class Player(ReadingEngine):
     """Plays into one call: what `Voice.player` is. Its methods belong to one thread."""
 
-    _loop: ClassVar[Loop]
     _events_type: ClassVar[type[PlayerEvents]]
     _feeder_type: ClassVar[type[Feeder]]
     _loop_pacer_type: ClassVar[type[LoopPacer]]
 
     def __init__(self, call: "PlayingCall") -> None:
-        super().__init__()
+        super().__init__(call)
         #: Seconds of audio that are ready in the pacer, up to 1.0: for so long your program may
         #: compute without pause. As `late`, it holds from the next time that something begins.
         self.ring = RING
         #: What becomes of frames that leave late all the same.
         self.late = LatePolicy.REBASE
         self.stream: Stream | None = None
-        self._call = call
         self._connection = call.connection
-        self._reading = self._loop.waiting()
-        self._read_tracks: set[Track] = set()
-        self._reading_inputs = self._loop.waiting()
-        self._read_inputs: set[tuple[Track, MixerInput]] = set()
         self._streams: list[PlayerEvents] = []
         self._is_claimed = False  # by `Voice.play`, which does not replace anything
         self._running = False
@@ -399,12 +387,8 @@ class Player(Engine):
         except Exception as error:
             # What was rendered before it is still played.
             self._fail_all(error)
-        if self._reading and self._is_hungry:
-            self._reading.unpark_all()
-        if self._reading_inputs and any(
-            input.is_read or input.wants(input.ahead // 2) for _, input in self._read_inputs
-        ):
-            self._reading_inputs.unpark_all()
+        if self._has_readers:
+            self._wake_readers()
         if self._is_out or self.stream is None:
             self._call._changed.unpark_all()
 
@@ -413,38 +397,10 @@ class Player(Engine):
 
     def _admit(self, track: Track) -> None:
         self._is_out = False
-        if track not in self._read_tracks:
-            self._read_tracks.add(track)
-            track.watch(self._volume_was_set)
-            if track.is_blocking:
-                self._call._driver.run_beside(self._read, track)
-        self._admit_inputs(track)
+        self._have_read(track)
         if not self._running and not self._call._is_over:
             self._running = True
             self._call._driver.run_beside(self._run)
-
-    def _admit_inputs(self, track: Track) -> None:
-        """See to it that what may block in a mixer is read ahead, unless another call does."""
-        mixer = track.mixer
-        if mixer is None or not (
-            track.is_blocking and mixer.read_ahead_by(track, self._inputs_have_changed)
-        ):
-            return
-        for input in mixer.inputs_to_read:
-            if (track, input) not in self._read_inputs:
-                self._read_inputs.add((track, input))
-                self._call._driver.run_beside(self._read_input, track, input)
-
-    def _dismiss(self, track: Track) -> None:
-        if track.mixer is not None:
-            track.mixer.release(track)
-            self._reading_inputs.unpark_all()
-        if track in self._read_tracks:
-            self._read_tracks.discard(track)
-            if track.is_blocking and self._reading:
-                self._reading.unpark_all()
-        if not track.is_blocking:
-            track.close()
 
     def _deliver(self) -> None:
         if not (self._happened or self._calls):
@@ -469,77 +425,8 @@ class Player(Engine):
         if stream in self._streams:
             self._streams.remove(stream)
 
-    def _volume_was_set(self) -> None:
-        """A source's volume was set, by whatever thread."""
-        self._call_soon(self._render_anew)
-
-    def _inputs_have_changed(self) -> None:
-        """Sources have come into a mixer or gone, by whatever thread."""
-        self._call_soon(self.serve)
-
-    def _render_anew(self) -> None:
-        self._take_back()
-        self._go_on()
-
-    # -- reading, a task for each track that may block, and for each such input of a mixer ----
-
-    async def _read(self, track: Track) -> None:
-        try:
-            await self._gather(track)
-            while track.reason is None:
-                ahead = self.wants(track)
-                if track.wants(ahead):
-                    await self._read_batch(track, ahead)
-                else:
-                    await self._reading.park()
-            await self._in_thread(track.close)
-        finally:
-            track.close()  # when cancelled; a thread that reads just now does it itself
-
-    async def _gather(self, track: Track) -> None:
-        """Wait until what is to begin together in a mixer can."""
-        until = self._loop.now() + GATHERING
-        while (
-            track.reason is None
-            and track.mixer is not None
-            and track.mixer.is_gathering
-            and self._loop.now() < until
-        ):
-            await self._reading.park_until(until)
-
-    async def _read_input(self, track: Track, input: MixerInput) -> None:
-        try:
-            while track.reason is None and not input.is_read:
-                if input.wants():
-                    await self._read_batch(input, input.ahead)
-                else:
-                    await self._reading_inputs.park()
-        finally:
-            self._read_inputs.discard((track, input))
-
-    async def _read_batch(self, read: Track | MixerInput, ahead: int) -> None:
-        patience = math.inf if read.is_live else STALL_TIMEOUT
-        if not await self._in_thread(partial(read.read, ahead), patience):
-            read.fail(PlaybackError(f"{read.name} gave nothing for {STALL_TIMEOUT:g} s"))
-        self.serve()
-
     # -- of the event loop -----------------------------------------------------------------
-
-    @abstractmethod
-    async def _in_thread(
-        self,
-        act: Callable[[], object],
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> bool:
-        """Do something that may block; False: after ``patience`` seconds it was left alone.
-
-        With patience it is left alone when cancelled, too; without it is waited for.
-        """
 
     @abstractmethod
     async def _shielded(self, wait: Callable[[], Awaitable[object]], patience: float) -> None:
         """Wait for something, even when cancelled, for so many seconds at most."""
-
-    @abstractmethod
-    def _call_soon(self, act: Callable[[], object]) -> None:
-        """Do something in the event loop; any thread."""
