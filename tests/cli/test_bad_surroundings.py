@@ -6,14 +6,22 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.independent.certificates import Certificates, write_certificates
 
-from .processes import ROOT, call_flags, environment, finish, run, served, start
+from .processes import (
+    ROOT,
+    call_flags,
+    environment,
+    finish,
+    run,
+    served,
+    start,
+    wait_recorded,
+)
 from .test_bad_input import NOWHERE, one_line
 from .tunes import write_tune
 
@@ -160,7 +168,7 @@ def test_a_server_that_goes_away_in_mid_play(tmp_path: Path) -> None:
             for process in (player, recorder):
                 assert process.stdout is not None
                 assert json.loads(process.stdout.readline())["event"] == "ready"
-            time.sleep(0.5)
+            wait_recorded(out, 1, 5)
             server.stop()
             for process in (player, recorder):
                 output, errors = process.communicate(timeout=50)
