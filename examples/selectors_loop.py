@@ -36,21 +36,20 @@ class Call:
                     self.stopped |= isinstance(event, events.AudioStopped)
                     self.on_event(event)
         for item in opening:
-            self.open(item)
+            self.open(item, item.link)
 
-    def open(self, item):
-        connection, link = self.connection, item.link
+    def open(self, item, link):
         if isinstance(item, outputs.OpenUdp):
             sock = self.udp[link] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.connect((item.host, item.port))  # strangers' datagrams stay out
             sock.setblocking(False)
-            opened, read = connection.udp_opened, partial(self.read_udp, link, sock)
+            opened, read = self.connection.udp_opened, partial(self.read_udp, link, sock)
         else:
             try:
                 sock = self.websockets[link] = PolledWebSocket(item.url)
             except errors.ConnectFailed as error:
-                return self.call(connection.websocket_failed, link, str(error))
-            opened, read = connection.websocket_opened, partial(self.read_websocket, link, sock)
+                return self.call(self.connection.websocket_failed, link, str(error))
+            opened, read = self.connection.websocket_opened, partial(self.read_websocket, link, sock)
         self.selector.register(sock, selectors.EVENT_READ, read)
         self.call(opened, link)
         read()  # what came together with the answer to the upgrade
