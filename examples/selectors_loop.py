@@ -43,15 +43,15 @@ class Call:
             sock = self.udp[link] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.connect((item.host, item.port))  # strangers' datagrams stay out
             sock.setblocking(False)
-            opened, read = self.connection.udp_opened, partial(self.read_udp, link, sock)
+            tell, read = self.connection.udp_opened, partial(self.read_udp, link, sock)
         else:
             try:
                 sock = self.websockets[link] = PolledWebSocket(item.url)
             except errors.ConnectFailed as error:
                 return self.call(self.connection.websocket_failed, link, str(error))
-            opened, read = self.connection.websocket_opened, partial(self.read_websocket, link, sock)
+            tell, read = self.connection.websocket_opened, partial(self.read_websocket, link, sock)
         self.selector.register(sock, selectors.EVENT_READ, read)
-        self.call(opened, link)
+        self.call(tell, link)
         read()  # what came together with the answer to the upgrade
 
     def read_websocket(self, link, websocket):
