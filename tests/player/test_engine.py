@@ -1,5 +1,8 @@
 """The player's engine without an event loop: whatever is done, no frame is lost or doubled."""
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,6 +161,31 @@ def test_packets_of_one_source_go_the_short_way(
     rig.read()
     rig.tick(50)
     assert rig.ring.sent == packets(0, 50)
+
+
+@pytest.mark.parametrize("kind", [Song, InThread])
+@pytest.mark.parametrize("ticks", [20, 80], ids=["cut off", "played to its end"])
+def test_a_player_that_has_played_is_forgotten_with_its_tracks(
+    kind: type[Song], ticks: int
+) -> None:
+    # Packets are not known to the garbage collector: nothing may go in a circle through them.
+    def play() -> list[weakref.ref[object]]:
+        rig = Rig()
+        track = rig.put_on(Track(kind(0, 50), lambda error: rig.serve()))
+        track.watch(rig.serve)
+        for _ in range(ticks):
+            rig.read()
+            rig.tick()
+        rig.volume = 0.5  # what was passed on is taken back
+        rig.read()
+        rig.volume = 1.0
+        rig.tick(2)
+        rig._detach()
+        return [weakref.ref(rig), weakref.ref(track)]
+
+    remembered = play()
+    gc.collect()
+    assert [one() for one in remembered] == [None, None]
 
 
 class Failing(Signal):

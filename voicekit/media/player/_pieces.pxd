@@ -3,6 +3,9 @@
 cimport cython
 
 
+# Not known to the garbage collector: there are a dozen for each call, new ones all the time, and it
+# would stop a process with thousands of calls for a tenth of a second to look at them. They hold
+# nothing that holds them: a piece that waits in its track does not know that.
 cdef class Piece:
     cdef readonly Py_ssize_t samples
     cdef readonly double place
@@ -11,15 +14,17 @@ cdef class Piece:
     cdef readonly Passed whole
     cdef readonly Py_ssize_t cut
     cdef readonly object packet
-    cdef readonly Py_ssize_t number
-    cdef readonly tuple recent
 
 
 @cython.final
 cdef class Passed(Piece):
-    cdef readonly object track
+    cdef readonly Py_ssize_t number
     cdef readonly Py_ssize_t age
     cdef readonly object state
+    cdef object _fourth         # the packets before it, the last one first; None: there is none
+    cdef object _third
+    cdef object _second
+    cdef object _first
 
 
 cdef class Waiting:
@@ -34,7 +39,10 @@ cdef class Waiting:
     cdef public Py_ssize_t _lap
     cdef public Py_ssize_t _read_in_lap
     cdef public Py_ssize_t _packets
-    cdef public tuple _recent
+    cdef object _fourth         # the packets that were read last, as in `Passed`
+    cdef object _third
+    cdef object _second
+    cdef object _first
     cdef public bint _is_at_end
     cdef public bint _has_position
     cdef public object _reads_plainly

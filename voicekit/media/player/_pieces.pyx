@@ -9,27 +9,25 @@ from ..._opus_toc cimport opus_duration_c
 from ..._rtp import SAMPLE_RATE, opus_duration
 from ..pcm import FRAME_BYTES, SAMPLE_BYTES
 
-__all__ = ["SETTLING", "Passed", "Piece", "Waiting", "last_frame"]
+__all__ = ["Passed", "Piece", "Waiting", "last_frame"]
 
 cdef enum:
+    # RFC 7845 section 4.6: a decoder needs 80 ms to sound right in the middle of a stream.
     KEPT = 4
     # RFC 6716 section 3.2: at most 48 frames of 1 275 bytes. What is larger is not sent.
     LARGEST_OPUS = 48 * 1275
 
 cdef double RATE = SAMPLE_RATE
 
-#: RFC 7845 section 4.6: a decoder needs 80 ms to sound right in the middle of a stream.
-SETTLING = KEPT
 
-
+@cython.no_gc
 cdef class Piece:
     """Up to 20 ms of a source, before any gain.
 
     ``samples``; ``place``, seconds from the beginning of the source; ``lap``, how often that had
     begun again before it; ``pcm``, None until it is decoded; ``whole``, the packet that it is a
-    part of, and ``cut``, how many samples of that come before it. ``packet``, the Opus packet
-    that it came in, if it did; ``number``, which of its track's packets that is, and ``recent``,
-    the last few before it: for a decoder that starts here.
+    part of, and ``cut``, how many samples of that come before it; ``packet``, the Opus packet
+    that it came in, if it did.
     """
 
     def __init__(self, Py_ssize_t samples, double place, Py_ssize_t lap, pcm=None,
@@ -40,7 +38,6 @@ cdef class Piece:
         self.pcm = pcm
         self.whole = whole
         self.cut = cut
-        self.recent = ()
 
     def split(self, Py_ssize_t samples, pcm):
         """Return so many of its samples, and the rest. ``pcm`` is all of them."""
@@ -59,12 +56,14 @@ cdef class Piece:
         )
 
 
+@cython.no_gc
 @cython.final
 cdef class Passed(Piece):
     """A packet as it came; and, where it passes untouched, all there is to say of its frame.
 
     So a frame of this kind is no object of its own: it has what `frames.Rendered` has, of which
-    ``age`` is the samples of its ``track`` before it, and ``state`` where the renderer stood.
+    ``age`` is the samples of its ``track`` before it, and ``state`` where the renderer stood, None
+    while it waits. ``number`` says which of its track's packets it is.
     """
 
     lasting = ()
@@ -72,6 +71,22 @@ cdef class Passed(Piece):
     popped = ()
     saved = None
     lead = b""
+
+    @property
+    def track(self):
+        """Whose frame it is: where packets pass nothing else plays."""
+        return self.state.current
+
+    @property
+    def recent(self):
+        """The last few packets before it, oldest first: for a decoder that starts here."""
+        packets = (self._first, self._second, self._third, self._fourth)
+        return tuple([packet for packet in packets if packet is not None])
+
+    def put_back(self):
+        """Undo that it was taken for a frame."""
+        track, self.state = self.track, None
+        track.put_back((self,))
 
     def heard(self):
         """Return 20 ms of samples that receivers have heard last when it was sent."""
@@ -91,22 +106,27 @@ cdef class Waiting:
 
     cdef Passed _passed_c(self, packet, double place):
         cdef Passed piece = Passed.__new__(Passed)
-        cdef tuple recent = self._recent
         if type(packet) is bytes:
             if PyBytes_GET_SIZE(packet) <= LARGEST_OPUS:
                 piece.samples = opus_duration_c(
                     <const uint8_t*> PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet))
         elif len(packet) <= LARGEST_OPUS:
             piece.samples = opus_duration(packet)
-        self._recent = (*recent[1 - KEPT:], packet)
         self._packets += 1
-        piece.track = self
         piece.packet = packet
         piece.place = place
         piece.lap = self._lap
         piece.number = self._packets
-        piece.recent = recent
+        piece._first, piece._second = self._first, self._second
+        piece._third, piece._fourth = self._third, self._fourth
+        self._first, self._second = self._second, self._third
+        self._third, self._fourth = self._fourth, packet
         return piece
+
+    def _forget_recent(self):
+        """What is read next does not follow what was read before."""
+        self._packets += KEPT   # no decoder may take it so
+        self._first = self._second = self._third = self._fourth = None
 
     def _passed(self, packet, double place):
         return self._passed_c(packet, place)

@@ -248,7 +248,8 @@ class Filling(Filled):
         """The ring is gone; what it has not sent is not sent."""
         self._retire()
         self._drop(len(self._pushed))
-        self._ring = None
+        self._ring = self._sent = None
+        self._renderer.forget()
         self._note(self._renderer.take_notes())
 
     # -- what happens ------------------------------------------------------------

@@ -298,19 +298,20 @@ class Renderer(Standing):
         self._plain = None
         if not frames:
             return
+        state = frames[0].state
         lasting = [note for frame in frames for note in frame.lasting] + self._lasting
         self._lasting, self._notes = lasting, []
         self.upcoming[:0] = self._popped
         self._popped = []
         for frame in reversed(frames):
             if isinstance(frame, Passed):
-                frame.track.put_back((frame,))
+                frame.put_back()
                 continue
             for part in reversed(frame.parts):
                 part.track.put_back(part.pieces)
                 part.track.applied = part.applied
             self.upcoming[:0] = frame.popped
-        self._before = state = frames[0].state
+        self._before = state
         self.current, self._fading = state.current, state.fading
         self._fade_at, self._fade_length = state.fade_at, state.fade_length
         self._fade_reason = state.fade_reason

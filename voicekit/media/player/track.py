@@ -13,7 +13,7 @@ from ..broadcast import BroadcastListener
 from ..mixing import Mixer
 from ..pcm import CHANNELS, FRAME_SAMPLES, SAMPLE_BYTES
 from ..sources import AudioSource, EncoderOptions, File, Frames, open_source
-from ._pieces import SETTLING, Piece, Waiting
+from ._pieces import Passed, Piece, Waiting
 from .events import EndReason, PlayerEvent, SourceFailed, Stalled
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ class Track(Waiting):
         self._read_in_lap = 0  # samples
         self._is_at_end = False  # the source has said so, and is not to be asked again
         self._packets = 0
-        self._recent: tuple[bytes, ...] = ()
         self._decoder: Decoder | None = None
         self._decoded = -1  # the number of the packet that the decoder has heard last
         self._is_reading = False
@@ -275,8 +274,7 @@ class Track(Waiting):
             self.open()
             if target is not None:
                 self.source.seek(target)  # type: ignore[union-attr]
-                self._packets += SETTLING  # whatever was decoded does not lead here
-                self._recent = ()
+                self._forget_recent()  # whatever was decoded does not lead here
             piece = self._next_piece()
             if piece is None and self._begins_again():
                 self.source.seek(0.0)  # type: ignore[union-attr]
@@ -443,7 +441,7 @@ class Track(Waiting):
         """Return the samples of a piece. What is no Opus is silence of its length."""
         if piece.pcm is not None:
             return piece.pcm
-        assert piece.packet is not None
+        assert isinstance(piece, Passed)
         if self._decoder is None or self._decoded != piece.number - 1:
             from ...opus import Decoder
 
