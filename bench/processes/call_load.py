@@ -31,6 +31,9 @@ PATIENCE = 30.0
 #: Calls begin to play so many seconds apart, which is what a core can do besides sending for those
 #: that play; and have played so long when it is measured.
 STAGGER, SETTLE = 0.003, 1.0
+#: What is ready in the pacer for each call, in seconds. With thousands of calls a collection of
+#: garbage or a member that joins holds up the event loop for longer than usual.
+RING = 0.2
 #: How often what was heard is taken out of all queues, in seconds.
 LISTEN = 0.5
 
@@ -175,7 +178,7 @@ class Load:
                     while True:
                         await self._wait_to_play(call)
                         with trio.CancelScope() as call.playing:
-                            await voice.play(Endless(), ring=0.16)
+                            await voice.play(Endless(), ring=RING)
         except Exception:
             if not call.scope.cancel_called:
                 self.failures += 1
