@@ -40,6 +40,10 @@ class Strangers:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.seen) >= count, PATIENCE)
 
+    def wait_for_next(self, datagram: tuple[bytes, tuple[str, int]], known: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.seen.count(datagram) > known, PATIENCE)
+
 
 class Running:
     def __init__(self, relay: Any, sock: socket.socket, strangers: Strangers) -> None:
@@ -48,9 +52,10 @@ class Running:
 
     def flush(self, client: socket.socket) -> None:
         """Return when all that ``client`` has sent before was taken: order is kept."""
-        count = len(self.strangers.seen)
-        client.sendto(b"\0flush", self.address)
-        self.strangers.wait_for(count + 1)
+        last = (b"\0flush", client.getsockname())
+        known = self.strangers.seen.count(last)
+        client.sendto(last[0], self.address)
+        self.strangers.wait_for_next(last, known)
 
 
 @contextmanager
