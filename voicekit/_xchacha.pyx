@@ -21,6 +21,8 @@ from libc.string cimport memcpy, memset
 
 from ._sodium cimport exported, memzero, xchacha_open, xchacha_seal
 
+__all__ = []
+
 cdef extern from "_platform.h" nogil:
     const size_t VK_CHACHA_STRIDE
 
